@@ -1,0 +1,85 @@
+import type { Operation } from './operation.ts';
+import { describeCheckpointCreate, describeCheckpointDelete } from './operations/checkpoint.ts';
+import { describeFeatureAdd, describePlanLoad } from './operations/feature-add.ts';
+import { describeFeatureArchive } from './operations/feature-archive.ts';
+import { describeFeatureClaim } from './operations/feature-claim.ts';
+import { describeFeatureComplete } from './operations/feature-complete.ts';
+import { describeFeatureFail } from './operations/feature-fail.ts';
+import { describeFeatureRelease } from './operations/feature-release.ts';
+import { describeFeatureRemove } from './operations/feature-remove.ts';
+import { describeFeatureRetry } from './operations/feature-retry.ts';
+import { describeFeatureUpdate } from './operations/feature-update.ts';
+import { describeNoteAdd } from './operations/note-add.ts';
+import { describeSessionEnd } from './operations/session-end.ts';
+import { describeSessionStart } from './operations/session-start.ts';
+import { describeSessionUpdate } from './operations/session-update.ts';
+import { describeStateRestore } from './operations/state-restore.ts';
+import { describeStepAdvance } from './operations/step-advance.ts';
+import { describeStoreInit } from './operations/store-init.ts';
+
+const subjectLengthMax = 72;
+
+/** The subject line of an operation's commit: imperative, one line, at most 72 characters. */
+export function describe(operation: Operation): string {
+  const characters = [...escapeControls(subjectOf(operation))];
+  if (characters.length <= subjectLengthMax) return characters.join('');
+  return `${characters.slice(0, subjectLengthMax - 1).join('')}…`;
+}
+
+/** Characters that could end a line, hide text or reverse it, written as JSON escapes. */
+export function escapeControls(text: string): string {
+  return text.replace(
+    /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+function subjectOf(operation: Operation): string {
+  switch (operation.type) {
+    case 'store.init':
+      return describeStoreInit();
+    case 'session.start':
+      return describeSessionStart(operation);
+    case 'session.update':
+      return describeSessionUpdate(operation);
+    case 'session.complete':
+    case 'session.fail':
+    case 'session.archive':
+      return describeSessionEnd(operation);
+    case 'feature.add':
+      return describeFeatureAdd(operation);
+    case 'plan.load':
+      return describePlanLoad(operation);
+    case 'feature.update':
+      return describeFeatureUpdate(operation);
+    case 'feature.remove':
+      return describeFeatureRemove(operation);
+    case 'feature.claim':
+      return describeFeatureClaim(operation);
+    case 'feature.release':
+      return describeFeatureRelease(operation);
+    case 'feature.complete':
+      return describeFeatureComplete(operation);
+    case 'feature.fail':
+      return describeFeatureFail(operation);
+    case 'feature.retry':
+      return describeFeatureRetry(operation);
+    case 'feature.archive':
+      return describeFeatureArchive(operation);
+    case 'step.start':
+    case 'step.done':
+    case 'step.fail':
+    case 'step.skip':
+      return describeStepAdvance(operation);
+    case 'note.add':
+      return describeNoteAdd(operation);
+    case 'checkpoint.create':
+      return describeCheckpointCreate(operation);
+    case 'checkpoint.delete':
+      return describeCheckpointDelete(operation);
+    case 'state.restore':
+      return describeStateRestore(operation);
+    default:
+      return operation satisfies never;
+  }
+}

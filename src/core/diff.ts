@@ -1,0 +1,134 @@
+import type { Feature } from './entities.ts';
+import { compareNatural } from './ids.ts';
+import { amountOf, microsOf } from './money.ts';
+import { totalCost } from './select.ts';
+import { type Contents, emptyContents, type State } from './state.ts';
+import type { Table } from './table.ts';
+
+/** One field of one entity that is not the same at two points. */
+export interface Change {
+  entity: 'store' | 'preset' | 'session' | 'feature' | 'worker' | 'checkpoint' | 'cost' | 'artifact';
+  /** Session of the entity; null for what stands in none. */
+  session: string | null;
+  id: string;
+  /** JSON pointer (RFC 6901) to the field; empty for the whole entity. */
+  path: string;
+  from: unknown;
+  to: unknown;
+}
+
+export interface DiffSummary {
+  changes: number;
+  /** Features that became completed, and that became failed. */
+  completed: number;
+  failed: number;
+  cost: { from: number; to: number; delta: number };
+}
+
+/** What differs between two states, by meaning. Contents of `session` alone, or of all sessions. */
+export function diffStates(from: State, to: State, session?: string): Change[] {
+  const changes: Change[] = [];
+  if (session === undefined) {
+    addFields(changes, { entity: 'store', session: null, id: 'store' }, from.store, to.store);
+    diffTables(changes, 'preset', null, from.presets, to.presets, ({ name }) => name);
+  }
+  const wanted = (key: string) => session === undefined || key === session.toLowerCase();
+  for (const key of [...to.sessions.changedSince(from.sessions)].filter(wanted).sort(compareNatural)) {
+    const [old, now] = [from.sessions.get(key), to.sessions.get(key)];
+    addFields(changes, { entity: 'session', session: (now ?? old)!.id, id: (now ?? old)!.id }, old, now);
+  }
+  for (const key of [...to.contents.changedSince(from.contents)].filter(wanted).sort(compareNatural)) {
+    const { id } = (to.sessions.get(key) ?? from.sessions.get(key))!;
+    diffContents(changes, id, from.contents.get(key) ?? emptyContents, to.contents.get(key) ?? emptyContents);
+  }
+  return changes;
+}
+
+function diffContents(changes: Change[], session: string, from: Contents, to: Contents): void {
+  diffTables(changes, 'feature', session, from.features, to.features, ({ id }) => id);
+  diffTables(changes, 'worker', session, from.workers, to.workers, ({ id }) => id);
+  diffTables(changes, 'checkpoint', session, from.checkpoints, to.checkpoints, ({ name }) => name);
+  diffTables(changes, 'cost', session, from.costs, to.costs, (_, key) => key);
+  diffTables(changes, 'artifact', session, from.artifacts, to.artifacts, ({ path }) => path);
+}
+
+function diffTables<V>(
+  changes: Change[],
+  entity: Change['entity'],
+  session: string | null,
+  from: Table<V>,
+  to: Table<V>,
+  idOf: (value: V, key: string) => string,
+): void {
+  for (const key of to.changedSince(from).sort(compareNatural)) {
+    const [old, now] = [from.get(key), to.get(key)];
+    addFields(changes, { entity, session, id: idOf((now ?? old)!, key) }, old, now);
+  }
+}
+
+/** Lists the fields that differ; a whole entity that came or went is one change. */
+function addFields(
+  changes: Change[],
+  subject: Pick<Change, 'entity' | 'session' | 'id'>,
+  from: unknown,
+  to: unknown,
+): void {
+  if (from == null || to == null) {
+    if (from != null || to != null)
+      changes.push({ ...subject, path: '', from: from ?? null, to: to ?? null });
+    return;
+  }
+  for (const { path, from: old, to: now } of valueChanges(from, to, ''))
+    changes.push({ ...subject, path, from: old, to: now });
+}
+
+function* valueChanges(
+  from: unknown,
+  to: unknown,
+  path: string,
+): Generator<Pick<Change, 'path' | 'from' | 'to'>> {
+  if (Object.is(from, to)) return;
+  const bothArrays = Array.isArray(from) && Array.isArray(to) && from.length === to.length;
+  const bothObjects = isPlain(from) && isPlain(to);
+  if (!bothArrays && !bothObjects) {
+    if (JSON.stringify(from) !== JSON.stringify(to)) yield { path, from: from ?? null, to: to ?? null };
+    return;
+  }
+  const [old, now] = [new Map(Object.entries(from as object)), new Map(Object.entries(to as object))];
+  for (const key of new Set([...old.keys(), ...now.keys()])) {
+    const pointer = `${path}/${key.replace(/~/g, '~0').replace(/\//g, '~1')}`;
+    if (old.has(key) && now.has(key)) yield* valueChanges(old.get(key), now.get(key), pointer);
+    else yield { path: pointer, from: old.get(key) ?? null, to: now.get(key) ?? null };
+  }
+}
+
+function isPlain(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Progress and money between two states. */
+export function summarize(from: State, to: State, changes: readonly Change[], session?: string): DiffSummary {
+  const became = (status: Feature['status']) =>
+    changes.filter((change) => {
+      if (change.entity !== 'feature') return false;
+      if (change.path === '/status') return change.to === status;
+      return change.path === '' && (change.to as Feature | null)?.status === status;
+    }).length;
+  const [old, now] = [costOf(from, session), costOf(to, session)];
+  const delta = amountOf(microsOf(now) - microsOf(old));
+  return {
+    changes: changes.length,
+    completed: became('completed'),
+    failed: became('failed'),
+    cost: { from: old, to: now, delta },
+  };
+}
+
+function costOf(state: State, session: string | undefined): number {
+  let micros = 0n;
+  for (const [key, entity] of state.sessions.entries()) {
+    if (session !== undefined && key !== session.toLowerCase()) continue;
+    micros += microsOf(totalCost(entity, state.contents.get(key) ?? emptyContents));
+  }
+  return amountOf(micros);
+}

@@ -1,0 +1,70 @@
+import { z } from 'zod';
+import { GitStateError } from '../../errors.ts';
+import { CodeHead } from '../entities.ts';
+import { CheckpointName, FeatureId, keyOf, Oid, StepName } from '../ids.ts';
+import { Json } from '../json.ts';
+import { requireStep } from '../rules.ts';
+import {
+  contentsOf,
+  putCheckpoint,
+  putContents,
+  requireCheckpoint,
+  requireFeature,
+  requireSession,
+  type State,
+} from '../state.ts';
+import { sessionOperation } from './define.ts';
+
+/** A named point to come back to. */
+export const CheckpointCreate = sessionOperation('checkpoint.create', {
+  name: CheckpointName,
+  /** An older commit that the checkpoint names; null for the commit of this operation. */
+  commit: Oid.nullable(),
+  feature: FeatureId.optional(),
+  step: StepName.nullable(),
+  next_step: StepName.nullable(),
+  data: Json,
+  heads: z.record(FeatureId, CodeHead),
+});
+export type CheckpointCreate = z.infer<typeof CheckpointCreate>;
+
+/** A checkpoint's name is given up; the commit stays in the history. */
+export const CheckpointDelete = sessionOperation('checkpoint.delete', { name: CheckpointName });
+export type CheckpointDelete = z.infer<typeof CheckpointDelete>;
+
+/** @throws SESSION_NOT_FOUND, FEATURE_NOT_FOUND, STEP_NOT_FOUND, ALREADY_EXISTS */
+export function applyCheckpointCreate(state: State, { session, args, at }: CheckpointCreate): State {
+  requireSession(state, session);
+  const { feature, ...fields } = args;
+  const owner = feature === undefined ? undefined : requireFeature(state, session, feature);
+  if (owner && args.step !== null) requireStep(owner, args.step);
+  const taken = contentsOf(state, session).checkpoints.get(keyOf(args.name));
+  if (taken) {
+    throw new GitStateError('ALREADY_EXISTS', `checkpoint '${taken.name}' exists already`, {
+      hint: 'checkpoints never change: choose another name',
+      details: { checkpoint: taken.name },
+    });
+  }
+  return putCheckpoint(state, session, {
+    ...fields,
+    feature: feature ?? null,
+    created_at: at,
+    automatic: false,
+  });
+}
+
+/** @throws SESSION_NOT_FOUND, CHECKPOINT_NOT_FOUND */
+export function applyCheckpointDelete(state: State, { session, args }: CheckpointDelete): State {
+  requireSession(state, session);
+  const { name } = requireCheckpoint(state, session, args.name);
+  const { checkpoints } = contentsOf(state, session);
+  return putContents(state, session, { checkpoints: checkpoints.without(keyOf(name)) });
+}
+
+export function describeCheckpointCreate({ args }: CheckpointCreate): string {
+  return `create checkpoint ${args.name}`;
+}
+
+export function describeCheckpointDelete({ args }: CheckpointDelete): string {
+  return `delete checkpoint ${args.name}`;
+}

@@ -1,0 +1,34 @@
+import { z } from 'zod';
+import { ClaimId, OperationId, SessionId, WorkerId } from '../ids.ts';
+import { Text } from '../json.ts';
+import { Instant } from '../time.ts';
+
+const common = {
+  /** Who did it: a worker's name, or the name of the user's Git identity. */
+  actor: Text,
+  /** When, by the clock of the process that decided it; never earlier than its parent. */
+  at: Instant,
+  id: OperationId,
+  /** SHA-256 of what the caller asked, so that a repetition under the same id can be told from a mix-up. */
+  request: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .nullable(),
+};
+
+/** An operation within one session. Its arguments are JSON and travel in the commit message. */
+export function sessionOperation<T extends string, A extends z.ZodRawShape>(type: T, args: A) {
+  return z.strictObject({ type: z.literal(type), session: SessionId, ...common, args: z.strictObject(args) });
+}
+
+/** An operation on the store as a whole. */
+export function storeOperation<T extends string, A extends z.ZodRawShape>(type: T, args: A) {
+  return z.strictObject({ type: z.literal(type), session: z.null(), ...common, args: z.strictObject(args) });
+}
+
+/** What proves the right to write to a claimed feature; see `requireRight`. */
+export const right = {
+  worker: WorkerId.optional(),
+  claim: ClaimId.optional(),
+  force: z.literal(true).optional(),
+};

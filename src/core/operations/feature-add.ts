@@ -1,0 +1,115 @@
+import { z } from 'zod';
+import { GitStateError } from '../../errors.ts';
+import { type Feature, Priority, type Session } from '../entities.ts';
+import { FeatureId, keyOf, StepName } from '../ids.ts';
+import { JsonRecord, Text } from '../json.ts';
+import { newSteps, requireSoundDependencies } from '../rules.ts';
+import { contentsOf, putContents, putFeature, requireActiveSession, type State } from '../state.ts';
+import type { Instant } from '../time.ts';
+import { sessionOperation } from './define.ts';
+
+/** A feature as a plan or `add` gives it; steps are those of the session unless it has its own. */
+export const planned = {
+  name: Text.optional(),
+  priority: Priority.nullable().optional(),
+  phase: z.number().nullable().optional(),
+  dependencies: z.array(FeatureId).optional(),
+  steps: z.array(StepName).optional(),
+  data: JsonRecord.optional(),
+};
+export type Planned = z.infer<z.ZodObject<typeof planned>> & { id: FeatureId };
+
+/** One feature joins the session. */
+export const FeatureAdd = sessionOperation('feature.add', { feature: FeatureId, ...planned });
+export type FeatureAdd = z.infer<typeof FeatureAdd>;
+
+/** Many features join the session, all or none, in any order. */
+export const PlanLoad = sessionOperation('plan.load', {
+  features: z.array(z.strictObject({ id: FeatureId, ...planned })).max(1_000_000),
+});
+export type PlanLoad = z.infer<typeof PlanLoad>;
+
+/** @throws SESSION_NOT_ACTIVE, ALREADY_EXISTS, INVALID_INPUT for unknown dependencies and circles. */
+export function applyFeatureAdd(state: State, { session: sessionId, args, at }: FeatureAdd): State {
+  const { feature: id, ...plan } = args;
+  const session = requireActiveSession(state, sessionId);
+  requireNew(state, sessionId, id);
+  const next = putFeature(state, sessionId, newFeature(session, { id, ...plan }, at));
+  requireSoundDependencies(next, sessionId, [id]);
+  return next;
+}
+
+/** @throws SESSION_NOT_ACTIVE, ALREADY_EXISTS, INVALID_INPUT for unknown dependencies and circles. */
+export function applyPlanLoad(state: State, { session: sessionId, args, at }: PlanLoad): State {
+  const session = requireActiveSession(state, sessionId);
+  let { features } = contentsOf(state, sessionId);
+  for (const plan of args.features) {
+    if (features.has(keyOf(plan.id))) throw alreadyExists(plan.id, sessionId);
+    features = features.with(keyOf(plan.id), newFeature(session, plan, at));
+  }
+  const next = putContents(state, sessionId, { features });
+  requireSoundDependencies(
+    next,
+    sessionId,
+    args.features.map(({ id }) => id),
+  );
+  return next;
+}
+
+function requireNew(state: State, sessionId: string, id: string): void {
+  const twin = contentsOf(state, sessionId).features.get(keyOf(id));
+  if (twin) throw alreadyExists(twin.id, sessionId);
+}
+
+function alreadyExists(id: string, sessionId: string): GitStateError {
+  return new GitStateError('ALREADY_EXISTS', `feature '${id}' exists already in session '${sessionId}'`, {
+    hint: `change it with \`git state update ${id}\`; ids that differ only by case are the same id`,
+    details: { feature: id },
+  });
+}
+
+/** A feature at its beginning. A re-added id goes on counting claims where it stopped. */
+export function newFeature(session: Session, plan: Planned, at: Instant): Feature {
+  const steps = plan.steps ?? session.steps;
+  if (new Set(steps.map(keyOf)).size !== steps.length) {
+    throw new GitStateError('INVALID_INPUT', `feature '${plan.id}' names a step twice: '${steps.join(',')}'`);
+  }
+  return {
+    id: plan.id,
+    name: plan.name ?? plan.id,
+    status: 'pending',
+    priority: plan.priority ?? null,
+    phase: plan.phase ?? null,
+    dependencies: [...new Set(plan.dependencies ?? [])],
+    steps: newSteps(steps),
+    worker_id: null,
+    claim: null,
+    claim_count: new Map(Object.entries(session.claim_counts)).get(keyOf(plan.id)) ?? 0,
+    ended_claim: null,
+    branch: null,
+    worktree: null,
+    pr_number: null,
+    retry_count: 0,
+    error: null,
+    summary: null,
+    created_at: at,
+    started_at: null,
+    completed_at: null,
+    completed_by: null,
+    failed_by: null,
+    archived_at: null,
+    updated_at: at,
+    quality_scores: {},
+    scored_at: null,
+    metrics: {},
+    data: plan.data ?? {},
+  };
+}
+
+export function describeFeatureAdd({ args }: FeatureAdd): string {
+  return `add ${args.feature}`;
+}
+
+export function describePlanLoad({ args }: PlanLoad): string {
+  return `load plan (${args.features.length} ${args.features.length === 1 ? 'feature' : 'features'})`;
+}

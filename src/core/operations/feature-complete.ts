@@ -1,0 +1,55 @@
+import { z } from 'zod';
+import { GitStateError } from '../../errors.ts';
+import type { Step } from '../entities.ts';
+import { FeatureId } from '../ids.ts';
+import { Text } from '../json.ts';
+import { endClaim, isStepFinished, requireRight, requireStatus } from '../rules.ts';
+import { putFeature, requireFeature, requireSession, type State } from '../state.ts';
+import { right, sessionOperation } from './define.ts';
+
+/** A feature is done. */
+export const FeatureComplete = sessionOperation('feature.complete', {
+  feature: FeatureId,
+  summary: Text.optional(),
+  skip_remaining: z.literal(true).optional(),
+  ...right,
+});
+export type FeatureComplete = z.infer<typeof FeatureComplete>;
+
+/** @throws FEATURE_NOT_FOUND, NOT_HOLDER, STALE_TOKEN, INVALID_TRANSITION (not in progress), STEPS_REMAIN. */
+export function applyFeatureComplete(state: State, { session, args, at }: FeatureComplete): State {
+  requireSession(state, session);
+  const feature = requireFeature(state, session, args.feature);
+  requireRight(feature, args);
+  requireStatus(feature, ['in_progress'], 'complete', 'claim it first: `git state claim`');
+  const remaining = feature.steps.filter((step) => !isStepFinished(step)).map((step) => step.name);
+  if (remaining.length > 0 && !args.skip_remaining) {
+    throw new GitStateError(
+      'STEPS_REMAIN',
+      `feature '${feature.id}' has unfinished steps: ${remaining.join(', ')}`,
+      {
+        hint: 'finish them with `git state step done STEP`, or repeat with --skip-remaining',
+        details: { feature: feature.id, steps: remaining },
+      },
+    );
+  }
+  return putFeature(state, session, {
+    ...endClaim(feature, 'feature.complete', at),
+    status: 'completed',
+    steps: feature.steps.map((step) => (isStepFinished(step) ? step : skipped(step))),
+    summary: args.summary ?? feature.summary,
+    error: null,
+    completed_at: at,
+    completed_by: feature.worker_id,
+    failed_by: null,
+    updated_at: at,
+  });
+}
+
+function skipped(step: Step): Step {
+  return { ...step, status: 'skipped', completed_at: null, error: null };
+}
+
+export function describeFeatureComplete({ args }: FeatureComplete): string {
+  return `complete ${args.feature}`;
+}

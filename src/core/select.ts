@@ -1,0 +1,275 @@
+import type { Feature, Session, Step } from './entities.ts';
+import { compareCodePoints, compareNatural, keyOf } from './ids.ts';
+import { sumAmounts } from './money.ts';
+import { type Contents, contentsOf, featuresInOrder, type State } from './state.ts';
+import { type Instant, millisecondsOf } from './time.ts';
+
+/** Everything here is derived from the state and never stored. */
+
+export interface Blocker {
+  id: string;
+  /** The status of the dependency; `unknown` where there is no such feature. */
+  status: string;
+}
+
+/** The dependencies that keep a feature from being claimed. One is met once it was completed, archived or not. */
+export function blockersOf(contents: Contents, feature: Feature): Blocker[] {
+  const blockers: Blocker[] = [];
+  for (const id of feature.dependencies) {
+    const dependency = contents.features.get(keyOf(id));
+    if (dependency?.completed_at == null) blockers.push({ id, status: dependency?.status ?? 'unknown' });
+  }
+  return blockers;
+}
+
+export function isReady(contents: Contents, feature: Feature): boolean {
+  return feature.status === 'pending' && blockersOf(contents, feature).length === 0;
+}
+
+/** Claim order: priority (`P0` first, none last), phase number (none last), id in natural order. */
+export function compareClaimOrder(a: Feature, b: Feature): number {
+  return (
+    comparePriority(a.priority, b.priority) ||
+    (a.phase ?? Number.POSITIVE_INFINITY) - (b.phase ?? Number.POSITIVE_INFINITY) ||
+    compareNatural(a.id, b.id)
+  );
+}
+
+function comparePriority(a: string | null, b: string | null): number {
+  if (a === b) return 0;
+  return priorityRank(a) - priorityRank(b) || compareCodePoints(a ?? '', b ?? '');
+}
+
+function priorityRank(priority: string | null): number {
+  if (priority === null) return 11;
+  return /^P\d$/.test(priority) ? Number(priority.slice(1)) : 10;
+}
+
+/** Every feature that can be claimed now, in claim order. */
+export function readyFeatures(contents: Contents): Feature[] {
+  const ready: Feature[] = [];
+  for (const feature of contents.features.values()) if (isReady(contents, feature)) ready.push(feature);
+  return ready.sort(compareClaimOrder);
+}
+
+/** The first of `readyFeatures`, without sorting all of them. */
+export function firstReady(
+  contents: Contents,
+  accept: (feature: Feature) => boolean = () => true,
+): Feature | null {
+  let first: Feature | null = null;
+  for (const feature of contents.features.values()) {
+    if (feature.status !== 'pending' || (first && compareClaimOrder(first, feature) <= 0)) continue;
+    if (isReady(contents, feature) && accept(feature)) first = feature;
+  }
+  return first;
+}
+
+/** The feature whose claim a worker holds, expired or not. */
+export function heldBy(contents: Contents, worker: string): Feature | null {
+  for (const feature of contents.features.values()) if (feature.worker_id === worker) return feature;
+  return null;
+}
+
+/** Features in progress with a claim, in claim order. */
+export function claimedFeatures(contents: Contents): Feature[] {
+  return [...contents.features.values()].filter((feature) => feature.claim !== null).sort(compareClaimOrder);
+}
+
+/** The step under way: the active or failed one; of a started feature that waits again, its first unfinished one. */
+export function currentStep(feature: Feature): string | null {
+  const busy = feature.steps.find((step) => step.status === 'active' || step.status === 'failed');
+  if (busy) return busy.name;
+  if (feature.status !== 'pending' || feature.started_at === null) return null;
+  return nextStep(feature);
+}
+
+/** The first unfinished step. */
+export function nextStep(feature: Feature): string | null {
+  return feature.steps.find((step) => step.status !== 'completed' && step.status !== 'skipped')?.name ?? null;
+}
+
+/** Names of completed steps in the order of their completion. */
+export function stepsCompleted(feature: Feature): string[] {
+  return feature.steps
+    .filter((step) => step.status === 'completed')
+    .sort((a, b) => compareCodePoints(a.completed_at ?? '', b.completed_at ?? ''))
+    .map((step) => step.name);
+}
+
+export interface Progress {
+  total: number;
+  pending: number;
+  ready: number;
+  blocked: number;
+  in_progress: number;
+  completed: number;
+  failed: number;
+  archived: number;
+}
+
+/** Ids of the features that name `id` among their dependencies, in natural order. */
+export function featuresDependingOn(contents: Contents, id: string): string[] {
+  const dependents: string[] = [];
+  for (const feature of contents.features.values()) {
+    if (feature.dependencies.some((dependency) => dependency === id)) dependents.push(feature.id);
+  }
+  return dependents.sort(compareNatural);
+}
+
+/** Counts by status; pending = ready + blocked. */
+export function progressOf(contents: Contents): Progress {
+  const progress = {
+    total: 0,
+    pending: 0,
+    ready: 0,
+    blocked: 0,
+    in_progress: 0,
+    completed: 0,
+    failed: 0,
+    archived: 0,
+  };
+  for (const feature of contents.features.values()) {
+    progress.total += 1;
+    progress[feature.status] += 1;
+    if (feature.status === 'pending') progress[isReady(contents, feature) ? 'ready' : 'blocked'] += 1;
+  }
+  return progress;
+}
+
+export function isAllComplete({ completed, archived, total }: Progress): boolean {
+  return completed + archived === total;
+}
+
+/** What is not finished and waits for something, and for what. */
+export function blockedFeatures(contents: Contents): { id: string; blocked_by: Blocker[] }[] {
+  return featuresInOrder(contents)
+    .filter((feature) => feature.status === 'pending')
+    .map((feature) => ({ id: feature.id, blocked_by: blockersOf(contents, feature) }))
+    .filter(({ blocked_by }) => blocked_by.length > 0);
+}
+
+export interface Metrics {
+  total_tasks: number;
+  completed: number;
+  in_progress: number;
+  failed: number;
+  /** Whole minutes from start to completion over every feature that has both times; 0 if none. */
+  average_time_minutes: number;
+  /** completed / (completed + failed), two decimals; 0 if none is finished. */
+  success_rate: number;
+  total_cost: number;
+}
+
+export function metricsOf(session: Session, contents: Contents): Metrics {
+  const { total, completed, in_progress, failed } = progressOf(contents);
+  const minutes: number[] = [];
+  let done = 0;
+  let undone = 0;
+  for (const feature of contents.features.values()) {
+    const { started_at, completed_at, status } = feature;
+    if (started_at && completed_at)
+      minutes.push((millisecondsOf(completed_at) - millisecondsOf(started_at)) / 60_000);
+    if (status === 'completed' || (status === 'archived' && completed_at)) done += 1;
+    if (status === 'failed' || (status === 'archived' && !completed_at)) undone += 1;
+  }
+  const mean = minutes.length === 0 ? 0 : minutes.reduce((sum, value) => sum + value, 0) / minutes.length;
+  return {
+    total_tasks: total,
+    completed,
+    in_progress,
+    failed,
+    average_time_minutes: Math.round(mean),
+    success_rate: done + undone === 0 ? 0 : Math.round((done / (done + undone)) * 100) / 100,
+    total_cost: totalCost(session, contents),
+  };
+}
+
+/** All money of a session. The cost sheets of a removed feature stay, so nothing is lost with it. */
+export function totalCost(session: Session, contents: Contents): number {
+  const amounts = [session.removed_cost];
+  for (const sheet of contents.costs.values()) for (const entry of sheet.entries) amounts.push(entry.amount);
+  return sumAmounts(amounts);
+}
+
+/** The cost entries of one feature, oldest first. */
+export function costsOf(contents: Contents, featureId: string) {
+  if (contents.costs.size === 0) return [];
+  const wanted = keyOf(featureId);
+  const sheets = [...contents.costs.entries()].filter(([key]) => key.slice(11).split('~')[0] === wanted);
+  return sheets.sort(([a], [b]) => compareNatural(a, b)).flatMap(([, sheet]) => sheet.entries);
+}
+
+export function sumOf(entries: readonly { amount: number }[]): number {
+  return entries.length === 0 ? 0 : sumAmounts(entries.map((entry) => entry.amount));
+}
+
+export function stepCost(
+  entries: readonly { step: string | null; amount: number }[],
+  step: Pick<Step, 'name'>,
+): number {
+  return sumOf(entries.filter((entry) => entry.step === step.name));
+}
+
+/** When anything in the session changed last. */
+export function updatedAt(session: Session, contents: Contents): Instant {
+  let newest = session.updated_at;
+  for (const feature of contents.features.values())
+    if (feature.updated_at > newest) newest = feature.updated_at;
+  return newest;
+}
+
+export interface WorkerSummary {
+  id: string;
+  status: 'idle' | 'busy';
+  current_feature: string | null;
+  expires_at: string | null;
+  completed: number;
+  failed: number;
+}
+
+/** Every worker that ever claimed something, idle ones too, in natural order. */
+export function workersOf(contents: Contents): WorkerSummary[] {
+  const rows = new Map<string, WorkerSummary>();
+  for (const { id } of contents.workers.values()) {
+    rows.set(keyOf(id), {
+      id,
+      status: 'idle',
+      current_feature: null,
+      expires_at: null,
+      completed: 0,
+      failed: 0,
+    });
+  }
+  for (const feature of contents.features.values()) {
+    const holder = feature.worker_id && rows.get(keyOf(feature.worker_id));
+    if (holder) {
+      Object.assign(holder, {
+        status: 'busy',
+        current_feature: feature.id,
+        expires_at: feature.claim?.expires_at,
+      });
+    }
+    const finisher = feature.completed_by && rows.get(keyOf(feature.completed_by));
+    if (finisher && feature.completed_at) finisher.completed += 1;
+    const failer = feature.failed_by && rows.get(keyOf(feature.failed_by));
+    if (failer) failer.failed += 1;
+  }
+  return [...rows.values()].sort((a, b) => compareNatural(a.id, b.id));
+}
+
+/** The only active session, for commands that name none. */
+export function activeSessions(state: State): Session[] {
+  return sessionsInOrder(state).filter((session) => session.status === 'active');
+}
+
+/** Sessions in the order of their start. */
+export function sessionsInOrder(state: State): Session[] {
+  return [...state.sessions.values()].sort(
+    (a, b) => compareCodePoints(a.started_at, b.started_at) || compareNatural(a.id, b.id),
+  );
+}
+
+export function contentsBySession(state: State): { session: Session; contents: Contents }[] {
+  return sessionsInOrder(state).map((session) => ({ session, contents: contentsOf(state, session.id) }));
+}
