@@ -1,0 +1,120 @@
+import { escapeControls, describe as subjectOf } from '../core/describe.ts';
+import { schemaVersion } from '../core/entities.ts';
+import type { JsonValue } from '../core/json.ts';
+import { Operation, operationTypes } from '../core/operation.ts';
+import { instantOf } from '../core/time.ts';
+import { GitStateError } from '../errors.ts';
+
+/** Arguments beyond this many bytes of JSON stand in the commit's tree instead of its message. */
+export const inlineArgsMax = 16 * 1024;
+/** Largest part of a payload, in bytes. */
+export const payloadPartMax = 8 * 1024 * 1024;
+
+const prefix = 'gitstate-';
+
+/** The arguments of an operation as one line of JSON, in which no character can end a line or hide text. */
+export function encodeArgs(operation: Operation): string {
+  return escapeControls(JSON.stringify(operation.args));
+}
+
+/** The message of an operation's commit: a subject and real Git trailers.
+ *  @param payload tree that holds the arguments where they are too large to stand here. */
+export function encodeMessage(operation: Operation, argsText: string, payload: string | null): string {
+  const trailers: [string, string][] = [['op', operation.type]];
+  if (operation.session !== null) trailers.push(['session', operation.session]);
+  const { feature, worker } = named(operation);
+  if (feature !== undefined) trailers.push(['feature', feature]);
+  if (worker !== undefined) trailers.push(['worker', worker]);
+  trailers.push(['id', operation.id]);
+  if (operation.request !== null) trailers.push(['request', operation.request]);
+  trailers.push(['schema', String(schemaVersion)]);
+  trailers.push(payload === null ? ['args', argsText] : ['args-oid', payload]);
+  const lines = trailers.map(([key, value]) => `${prefix}${key}: ${value}`);
+  return `${subjectOf(operation)}\n\n${lines.join('\n')}\n`;
+}
+
+/** The feature and the worker that an operation names, if it names one. */
+export function named(operation: Operation): { feature?: string; worker?: string } {
+  const { feature, worker } = operation.args as { feature?: string; worker?: string };
+  return { feature, worker };
+}
+
+export interface MessageParts {
+  subject: string;
+  trailers: ReadonlyMap<string, string>;
+}
+
+/** Splits a message into its subject and our trailers; null when it is not ours (no line begins with `gitstate-`).
+ *  @throws VERIFY_FAILED where it claims to be ours and is malformed. */
+export function splitMessage(message: string): MessageParts | null {
+  const lines = message.split('\n');
+  if (!lines.some((line) => line.startsWith(prefix))) return null;
+  const [subject = '', blank, ...rest] = lines;
+  const trailers = new Map<string, string>();
+  const body = rest.at(-1) === '' ? rest.slice(0, -1) : rest;
+  for (const line of body) {
+    const match = /^gitstate-([a-z-]+): (.*)$/.exec(line);
+    if (!match || trailers.has(match[1]!)) throw malformed(`line '${line.slice(0, 60)}'`);
+    trailers.set(match[1]!, match[2]!);
+  }
+  if (blank !== '' || body.length === 0) throw malformed('no blank line after the subject');
+  return { subject, trailers };
+}
+
+/** Reads an operation back from its commit.
+ *  @param loadPayload gives the arguments text of a payload tree.
+ *  @returns null for a commit that is not ours. @throws VERIFY_FAILED, SCHEMA_TOO_NEW */
+export function decodeMessage(
+  message: string,
+  author: { name: string; at: number },
+  loadPayload: (tree: string) => string,
+): Operation | null {
+  const parts = splitMessage(message);
+  if (!parts) return null;
+  const { trailers } = parts;
+  const type = trailers.get('op');
+  requireKnownSchema(trailers.get('schema'), type);
+  const payload = trailers.get('args-oid');
+  const argsText = payload === undefined ? trailers.get('args') : loadPayload(payload);
+  const result = Operation.safeParse({
+    type,
+    session: trailers.get('session') ?? null,
+    actor: author.name,
+    at: instantOf(author.at * 1000),
+    id: trailers.get('id'),
+    request: trailers.get('request') ?? null,
+    args: parseArgs(argsText),
+  });
+  if (!result.success) {
+    const issue = result.error.issues[0];
+    throw malformed(`${issue?.path.join('.')}: ${issue?.message}`);
+  }
+  const encoded = encodeMessage(result.data, encodeArgs(result.data), payload ?? null);
+  if (encoded !== message) throw malformed('subject, trailers and arguments do not agree');
+  return result.data;
+}
+
+function requireKnownSchema(schema: string | undefined, type: string | undefined): void {
+  const number = Number(schema);
+  if (Number.isInteger(number) && number > schemaVersion) {
+    throw new GitStateError('SCHEMA_TOO_NEW', `an operation of schema ${schema} needs a newer gitstate`, {
+      hint: 'npm install -g gitstate',
+    });
+  }
+  if (number !== schemaVersion) throw malformed(`schema '${schema}'`);
+  if (!operationTypes.some((known) => known === type)) throw malformed(`operation '${type}'`);
+}
+
+function parseArgs(text: string | undefined): JsonValue {
+  try {
+    return JSON.parse(text ?? '');
+  } catch {
+    throw malformed('arguments are no JSON');
+  }
+}
+
+function malformed(what: string): GitStateError {
+  return new GitStateError('VERIFY_FAILED', `the commit message was not written by gitstate: ${what}`, {
+    hint: 'git state verify',
+  });
+}

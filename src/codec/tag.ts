@@ -1,0 +1,39 @@
+import type { Checkpoint } from '../core/entities.ts';
+import { fileNameOf } from './paths.ts';
+
+/** Refs and text of a checkpoint's annotated tag. Both follow from the checkpoint's file, so that a lost tag can be
+ *  made again byte for byte. */
+
+export function tagName(session: string, name: string): string {
+  return `gitstate/${session}/${fileNameOf(name)}`;
+}
+
+export function tagRef(session: string, name: string): string {
+  return `refs/tags/${tagName(session, name)}`;
+}
+
+/** Holds the tag object where settings that prune tags do not reach. */
+export function checkpointRef(session: string, name: string): string {
+  return `refs/gitstate/checkpoints/${session}/${fileNameOf(name)}`;
+}
+
+/** Keeps the head of a code branch reachable for as long as the checkpoint stands. */
+export function headRef(session: string, name: string, feature: string): string {
+  return `refs/gitstate/heads/${session}/${fileNameOf(name)}/${feature}`;
+}
+
+export function leaseRef(session: string, feature: string): string {
+  return `refs/gitstate/leases/${session}/${feature}`;
+}
+
+export function encodeTagMessage(session: string, checkpoint: Checkpoint): string {
+  const trailers = [
+    `gitstate-session: ${session}`,
+    `gitstate-checkpoint: ${checkpoint.name}`,
+    ...(checkpoint.feature === null ? [] : [`gitstate-feature: ${checkpoint.feature}`]),
+    ...(checkpoint.step === null ? [] : [`gitstate-step: ${checkpoint.step}`]),
+    ...(checkpoint.next_step === null ? [] : [`gitstate-next-step: ${checkpoint.next_step}`]),
+    'gitstate-schema: 1',
+  ];
+  return `checkpoint ${checkpoint.name}\n\n${trailers.join('\n')}\n`;
+}
