@@ -1,0 +1,208 @@
+import { claimedFeatures, isAllComplete, progressOf } from '../../core/select.ts';
+import { contentsOf, requireFeature } from '../../core/state.ts';
+import { parseDuration } from '../../core/time.ts';
+import { type FeatureView, featureView } from '../../core/views.ts';
+import { GitStateError, isGitStateError } from '../../errors.ts';
+import { dropClaimFile, writeClaimFile } from '../claim-file.ts';
+import { placeWorktree } from '../code.ts';
+import { judgeClaim, readLease } from '../lease.ts';
+import type { Landed } from '../proposal.ts';
+import { featureClaim, heartbeat } from '../proposals/claim.ts';
+import { featureRelease } from '../proposals/feature.ts';
+import { claimIdOf, parseToken, randomPartOf, readSecret } from '../token.ts';
+import {
+  type CallOptions,
+  type Context,
+  readSession,
+  renewalsOf,
+  scoped,
+  subjectOf,
+  submit,
+  type Written,
+  writtenOf,
+} from './context.ts';
+
+export interface ClaimOptions extends CallOptions {
+  feature?: string;
+  /** Length of the lease, such as `15m`. */
+  lease?: string;
+  /** Makes a worktree for the feature, on a branch of its own. */
+  worktree?: boolean;
+  /** Where a new branch starts; the caller's HEAD by default. */
+  base?: string;
+  /** Waits until something is ready: for ever, or for a duration such as `10m`. */
+  wait?: boolean | string;
+  /** Only these features where none is named. */
+  only?: string[];
+  /** The claim is over when this process is; for runners. */
+  runner?: boolean;
+}
+
+export interface ClaimAnswer extends Written {
+  session: string;
+  feature: FeatureView;
+  worker: string;
+  /** Proof of the claim; null where it is repeated in another clone. */
+  token: string | null;
+  expires_at: string;
+  /** Absolute path. */
+  worktree: string | null;
+  branch: string | null;
+}
+
+const pollMs = 200;
+
+export function claimMethods(context: Context) {
+  const { engine, defaults } = context;
+
+  /** The token that belongs to a landed claim. */
+  function tokenOf(landed: Landed, given: string | undefined): string | null {
+    const { session, feature } = subjectOf(landed);
+    const { claim, claim_count } = requireFeature(landed.state, session, feature);
+    if (landed.operation === null) return given ?? null;
+    const random = randomPartOf(readSecret(engine.directory), landed.operation.id);
+    return claimIdOf(random) === claim?.id ? `${claim_count}-${random}` : null;
+  }
+
+  async function answer(
+    landed: Landed,
+    given: string | undefined,
+    path: string | null,
+  ): Promise<ClaimAnswer> {
+    const { session, feature: id } = subjectOf(landed);
+    const entity = requireFeature(landed.state, session, id);
+    const renewals = await renewalsOf(context, session, [entity]);
+    const feature = featureView(contentsOf(landed.state, session), entity, renewals);
+    return {
+      session,
+      feature,
+      worker: entity.worker_id!,
+      token: tokenOf(landed, given),
+      expires_at: feature.claim!.expires_at,
+      worktree: path,
+      branch: entity.branch,
+      ...writtenOf(landed),
+    };
+  }
+
+  /** The worktree comes after the claim, so that only its holder makes it; where that fails the claim is given back. */
+  async function withWorktree(
+    landed: Landed,
+    token: string | null,
+    base: string | undefined,
+  ): Promise<string> {
+    const { session, feature: id } = subjectOf(landed);
+    const { branch, worktree, worker_id } = requireFeature(landed.state, session, id);
+    try {
+      const { path, warning } = await placeWorktree(engine.repository, {
+        branch: branch!,
+        worktree: worktree!,
+        base,
+      });
+      if (warning !== null) context.warn(warning);
+      if (token !== null) await writeClaimFile(path, { session, feature: id, worker: worker_id!, token });
+      return path;
+    } catch (error) {
+      await submit(context, featureRelease, { session, feature: id, token: token ?? undefined });
+      throw error;
+    }
+  }
+
+  async function claimNow({ wait: _wait, base, ...options }: ClaimOptions): Promise<ClaimAnswer> {
+    const { session, worker, token } = scoped(context, {
+      ...options,
+      feature: options.feature ?? defaults.feature,
+    });
+    const request = { ...options, feature: options.feature ?? defaults.feature, session, worker, token };
+    const landed = await submit(context, featureClaim, request);
+    const made = tokenOf(landed, token);
+    const path = options.worktree ? await withWorktree(landed, made, base) : null;
+    return answer(landed, token, path);
+  }
+
+  /** Whether something that is not ready now may become so without anybody's help. */
+  async function mayBecomeReady(session: string | undefined): Promise<boolean> {
+    const { contents } = await readSession(context, { session });
+    const progress = progressOf(contents);
+    return !isAllComplete(progress) && progress.in_progress > 0;
+  }
+
+  return {
+    /** Takes a feature: the one named, else the next that is ready, else one whose claim is over.
+     *  @throws NOTHING_READY, ALREADY_CLAIMED, WORKER_BUSY, DEPENDENCIES_UNMET, BRANCH_EXISTS and more. */
+    async claim(options: ClaimOptions = {}): Promise<ClaimAnswer> {
+      const limitMs = waitLimit(options.wait);
+      const until = engine.env.now() + limitMs;
+      for (;;) {
+        try {
+          return await claimNow(options);
+        } catch (error) {
+          const waits =
+            limitMs > 0 && isGitStateError(error, 'NOTHING_READY', 'ALREADY_CLAIMED', 'DEPENDENCIES_UNMET');
+          if (!waits || engine.env.now() >= until || !(await mayBecomeReady(options.session))) throw error;
+          await engine.env.sleep(Math.min(pollMs, Math.max(1, until - engine.env.now())));
+        }
+      }
+    },
+
+    /** Renews the lease of a claim; makes no commit. @throws STALE_TOKEN, NOT_HOLDER, INVALID_TRANSITION */
+    async heartbeat(
+      options: CallOptions & {
+        feature?: string;
+        lease?: string;
+        child?: { pid: number; started: string | null } | null;
+      } = {},
+    ) {
+      const landed = await submit(context, heartbeat, { ...scoped(context, options) });
+      const renewal = (
+        landed.decision as { renewal: { feature: { id: string }; to: { expires_at: string } } }
+      ).renewal;
+      const { commit: _commit, ...written } = writtenOf(landed);
+      return { feature: renewal.feature.id, expires_at: renewal.to.expires_at, ...written };
+    },
+
+    /** Whether a claim is still mine: the answer says so, and whether its lease is over. */
+    async claimCheck(options: CallOptions & { feature?: string } = {}) {
+      const { session: id, worker, token, feature: named } = scoped(context, options);
+      const { session, contents, state } = await readSession(context, { session: id });
+      const claimId = token === undefined ? null : parseToken(token);
+      const feature =
+        named === undefined
+          ? claimedFeatures(contents).find((one) =>
+              claimId ? one.claim?.id === claimId : one.worker_id === worker,
+            )
+          : requireFeature(state, session.id, named);
+      if (!feature)
+        throw new GitStateError('USAGE', 'no feature is named, and none is claimed by you', {
+          hint: 'name the feature',
+        });
+      const mine =
+        feature.claim !== null && (claimId ? feature.claim.id === claimId : feature.worker_id === worker);
+      const lease = await readLease(engine.reader, session.id, feature);
+      const { env, driftMs } = engine;
+      const judged = feature.claim && judgeClaim(feature, lease, { env, nowMs: env.now(), driftMs });
+      return {
+        feature: feature.id,
+        holder: feature.worker_id,
+        held: mine,
+        expired: judged?.state === 'expired',
+        expires_at: judged?.end ?? null,
+      };
+    },
+
+    /** Forgets the claim of a worktree, once it has ended. */
+    forgetClaim(worktree: string): void {
+      dropClaimFile(worktree);
+    },
+  };
+}
+
+function waitLimit(wait: boolean | string | undefined): number {
+  if (wait === undefined || wait === false) return 0;
+  if (wait === true) return Number.MAX_SAFE_INTEGER / 2;
+  const limit = parseDuration(wait);
+  if (limit !== null) return limit;
+  throw new GitStateError('INVALID_INPUT', `'${wait}' is no duration`, {
+    hint: "durations look like '90s', '15m' or '24h'",
+  });
+}

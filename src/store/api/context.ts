@@ -1,0 +1,179 @@
+import type { Feature, Session } from '../../core/entities.ts';
+import { type Contents, contentsOf, requireFeature, type State } from '../../core/state.ts';
+import { type FeatureView, featureView, type Renewals } from '../../core/views.ts';
+import type { ClaimFile } from '../claim-file.ts';
+import type { Engine } from '../engine.ts';
+import { readLease } from '../lease.ts';
+import type { Landed, Proposal } from '../proposal.ts';
+import { readableSessionOf } from '../proposals/scope.ts';
+import type { Snapshot } from '../snapshot.ts';
+import type { Transactor } from '../transact.ts';
+
+/** What every call of the library may say. Each overrides what the store was opened with. */
+export interface CallOptions {
+  session?: string;
+  worker?: string;
+  /** Proves the right to write to a claimed feature. */
+  token?: string;
+  /** Overrides the claim of somebody else, and is recorded as such. */
+  force?: boolean;
+  /** Id of the operation: repeated, it gives the first result again and changes nothing. */
+  opId?: string;
+}
+
+/** A call that only reads may ask for an earlier point of the history. */
+export interface ReadOptions {
+  session?: string;
+  /** Checkpoint, commit, date or age. */
+  at?: string;
+}
+
+/** How durable an answer is: on this machine, on the remote, or only queued. */
+export type Durability = 'local' | 'remote' | 'offline';
+
+export interface Written {
+  /** The commit of the operation; null where nothing had to change. */
+  commit: string | null;
+  changed: boolean;
+  durability: Durability;
+}
+
+export interface Defaults {
+  session?: string | undefined;
+  worker?: string | undefined;
+  token?: string | undefined;
+  feature?: string | undefined;
+  /** The claim of the worktree in which the store was opened. */
+  claimFile: ClaimFile | null;
+}
+
+/** An open store, as the groups of methods share it. */
+export interface Context {
+  readonly engine: Engine;
+  readonly transactor: Transactor;
+  readonly defaults: Defaults;
+  readonly warn: (message: string) => void;
+}
+
+type Scoped = CallOptions & { feature?: string | undefined };
+
+/** The request with what was left out filled in: from the store's options, then from the worktree's claim file. */
+export function scoped<T extends Scoped>({ defaults }: Context, options: T): T & Scoped {
+  const { claimFile } = defaults;
+  const session = options.session ?? defaults.session ?? claimFile?.session;
+  const worker = options.worker ?? defaults.worker;
+  const feature = options.feature ?? defaults.feature ?? claimFile?.feature;
+  return {
+    ...options,
+    session,
+    worker,
+    feature,
+    token: tokenFor({ ...options, worker, feature, session }, defaults),
+  };
+}
+
+/** A token serves the feature it was given for. That of the claim file says nothing about other features. */
+function tokenFor(options: Scoped, { token, claimFile }: Defaults): string | undefined {
+  const given = options.token ?? token;
+  if (given !== undefined || claimFile === null) return given;
+  const same = (value: string | undefined, own: string) => value === undefined || value === own;
+  const own = same(options.feature, claimFile.feature) && same(options.session, claimFile.session);
+  return own && same(options.worker, claimFile.worker) ? claimFile.token : undefined;
+}
+
+/** Submits a mutation of the options that its schema knows. */
+export async function submit<R>(
+  { transactor }: Context,
+  proposal: Proposal<R>,
+  { opId, ...request }: Record<string, unknown> & { opId?: string | undefined },
+): Promise<Landed> {
+  const given = Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined));
+  return transactor.submit(proposal, given, { operationId: opId });
+}
+
+export function writtenOf({ commit, repeated }: Landed): Written {
+  return { commit, changed: commit !== null && !repeated, durability: 'local' };
+}
+
+/** The session and feature that a mutation was about, as they stand after it. */
+export function subjectOf(landed: Landed): { session: string; feature: string } {
+  const { session, feature } = landed.operation
+    ? { session: landed.operation.session, feature: (landed.operation.args as { feature?: string }).feature }
+    : (landed.decision as { session: string | null; feature?: string });
+  if (session === null || feature === undefined) throw new TypeError('the operation is about no feature');
+  return { session, feature };
+}
+
+/** The answer of a command that changes one feature. */
+export async function featureAnswer(context: Context, landed: Landed): Promise<FeatureView & Written> {
+  const { session, feature } = subjectOf(landed);
+  const entity = requireFeature(landed.state, session, feature);
+  const contents = contentsOf(landed.state, session);
+  const renewals = await renewalsOf(context, session, [entity]);
+  return { ...featureView(contents, entity, renewals), ...writtenOf(landed) };
+}
+
+/** Lease ends as renewed, of those features that are claimed. */
+export async function renewalsOf(
+  { engine }: Context,
+  session: string,
+  features: Iterable<Feature>,
+): Promise<Renewals> {
+  const claimed = [...features].filter((feature) => feature.claim !== null);
+  const leases = await Promise.all(claimed.map((feature) => readLease(engine.reader, session, feature)));
+  const ends = claimed.map((feature, index) => [feature.id, leases[index]?.expires_at] as const);
+  return new Map(
+    ends.filter((end): end is [Feature['id'], NonNullable<(typeof end)[1]>] => end[1] !== undefined),
+  );
+}
+
+/** A session as of the tip, or as of an earlier point. */
+export interface Reading {
+  snapshot: Snapshot;
+  state: State;
+  session: Session;
+  contents: Contents;
+  /** Whether this is the present, where leases count. */
+  present: boolean;
+}
+
+/** Reads the session that is meant, with its contents. */
+export async function readSession(context: Context, options: ReadOptions): Promise<Reading> {
+  const { transactor } = context;
+  const id = scoped(context, { session: options.session }).session;
+  const at = await pastSnapshot(context, options);
+  return transactor.ask((snapshot) => {
+    const session = readableSessionOf(snapshot.state, id);
+    return {
+      snapshot,
+      state: snapshot.state,
+      session,
+      contents: contentsOf(snapshot.state, session.id),
+      present: at === undefined,
+    };
+  }, at);
+}
+
+/** The snapshot at `options.at`; undefined for the present. */
+export async function pastSnapshot(context: Context, options: ReadOptions): Promise<Snapshot | undefined> {
+  if (options.at === undefined) return undefined;
+  const { engine, transactor } = context;
+  const now = await transactor.read('all');
+  const point = await engine.point(now, options.at, namedSession(context, now, options.session));
+  return engine.past(point.commit);
+}
+
+/** The session whose checkpoints a point may name: the one given, else the one that is meant by default, if any. */
+export function namedSession(
+  context: Context,
+  { state }: Snapshot,
+  given: string | undefined,
+): string | null {
+  const id = scoped(context, { session: given }).session;
+  if (id !== undefined) return id;
+  try {
+    return readableSessionOf(state, undefined).id;
+  } catch {
+    return null;
+  }
+}

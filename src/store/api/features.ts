@@ -1,0 +1,190 @@
+import { FeatureStatus } from '../../core/entities.ts';
+import { compareClaimOrder, firstReady, readyFeatures } from '../../core/select.ts';
+import { featuresInOrder, requireFeature } from '../../core/state.ts';
+import { type FeatureView, featureView } from '../../core/views.ts';
+import { GitStateError } from '../../errors.ts';
+import type { Proposal } from '../proposal.ts';
+import { nothingReady } from '../proposals/claim.ts';
+import {
+  featureAdd,
+  featureArchive,
+  featureComplete,
+  featureFail,
+  featureRelease,
+  featureRemove,
+  featureRetry,
+  featureUpdate,
+  planLoad,
+} from '../proposals/feature.ts';
+import { stepDone, stepFail, stepSkip, stepStart } from '../proposals/step.ts';
+import {
+  type CallOptions,
+  type Context,
+  featureAnswer,
+  type Reading,
+  type ReadOptions,
+  readSession,
+  renewalsOf,
+  scoped,
+  submit,
+  writtenOf,
+} from './context.ts';
+
+export interface FeatureFields {
+  name?: string;
+  /** `P0` (first) to `P9`. */
+  priority?: string | null;
+  phase?: number | null;
+  dependencies?: string[];
+  steps?: string[];
+  data?: Record<string, unknown>;
+}
+
+export interface PlannedFeature extends FeatureFields {
+  id: string;
+}
+
+export interface FeatureOptions extends CallOptions {
+  feature?: string;
+}
+
+export function featureMethods(context: Context) {
+  /** A write to the feature that is meant. */
+  async function write(proposal: Proposal<never>, options: FeatureOptions & Record<string, unknown>) {
+    return featureAnswer(context, await submit(context, proposal, { ...scoped(context, options) }));
+  }
+
+  /** A write to a feature that is always named. */
+  async function writeNamed(proposal: Proposal<never>, options: FeatureOptions & { feature: string }) {
+    const { session, worker, token } = scoped(context, options);
+    return submit(context, proposal, { ...options, session, worker, token });
+  }
+
+  async function viewOf(
+    reading: Reading,
+    features: ReturnType<typeof featuresInOrder>,
+  ): Promise<FeatureView[]> {
+    const { contents, session, present } = reading;
+    const renewals = present ? await renewalsOf(context, session.id, features) : undefined;
+    return features.map((feature) => featureView(contents, feature, renewals));
+  }
+
+  const step = (proposal: unknown) => (options: FeatureOptions & { step: string; error?: string }) =>
+    write(proposal as Proposal<never>, { ...options });
+
+  return {
+    /** Adds one feature. @throws ALREADY_EXISTS, INVALID_INPUT, SESSION_NOT_ACTIVE */
+    async add(options: CallOptions & FeatureFields & { feature: string }) {
+      const { token: _token, force: _force, ...request } = options;
+      const { session, worker } = scoped(context, options);
+      return featureAnswer(context, await submit(context, featureAdd, { ...request, session, worker }));
+    },
+
+    /** Adds many features, all or none. */
+    async planLoad(options: CallOptions & { features: PlannedFeature[] }) {
+      const { session, worker } = scoped(context, options);
+      const landed = await submit(context, planLoad, {
+        session,
+        worker,
+        features: options.features,
+        opId: options.opId,
+      });
+      return { added: options.features.length, ...writtenOf(landed) };
+    },
+
+    /** Sets fields by hand; `status` outside the normal moves, too. */
+    update: (
+      options: FeatureOptions &
+        FeatureFields & {
+          status?: string;
+          prNumber?: number | null;
+          branchName?: string | null;
+          worktree?: string | null;
+          metrics?: Record<string, unknown>;
+        },
+    ) => write(featureUpdate as Proposal<never>, { ...options }),
+
+    /** Removes a feature; answers with what it was. @throws HAS_DEPENDENTS */
+    async remove(options: FeatureOptions & { feature: string }) {
+      const { session } = scoped(context, options);
+      const reading = await readSession(context, { session });
+      const [view] = await viewOf(reading, [
+        requireFeature(reading.state, reading.session.id, options.feature),
+      ]);
+      const landed = await writeNamed(featureRemove as Proposal<never>, {
+        ...options,
+        session: reading.session.id,
+      });
+      return { ...view!, ...writtenOf(landed) };
+    },
+
+    /** Features in natural order, of some statuses or of one worker. */
+    async list(
+      options: ReadOptions & { status?: string[]; worker?: string } = {},
+    ): Promise<{ features: FeatureView[] }> {
+      for (const status of options.status ?? []) {
+        if (FeatureStatus.safeParse(status).success) continue;
+        throw new GitStateError('INVALID_INPUT', `no status '${status}'`, {
+          hint: `statuses: ${FeatureStatus.options.join(', ')}`,
+        });
+      }
+      const reading = await readSession(context, options);
+      const wanted = featuresInOrder(reading.contents).filter(
+        ({ status, worker_id }) =>
+          (!options.status?.length || options.status.includes(status)) &&
+          (options.worker === undefined || worker_id === options.worker),
+      );
+      return { features: await viewOf(reading, wanted) };
+    },
+
+    async show(options: ReadOptions & { feature: string }): Promise<FeatureView> {
+      const reading = await readSession(context, options);
+      const feature = requireFeature(reading.state, reading.session.id, options.feature);
+      return (await viewOf(reading, [feature]))[0]!;
+    },
+
+    /** Every feature that can be claimed, in claim order. */
+    async ready(options: ReadOptions = {}): Promise<{ features: FeatureView[] }> {
+      const reading = await readSession(context, options);
+      return { features: await viewOf(reading, readyFeatures(reading.contents).sort(compareClaimOrder)) };
+    },
+
+    /** The first of `ready`. @throws NOTHING_READY */
+    async next(options: ReadOptions = {}): Promise<FeatureView> {
+      const reading = await readSession(context, options);
+      const feature = firstReady(reading.contents);
+      if (!feature) throw nothingReady(reading.contents);
+      return (await viewOf(reading, [feature]))[0]!;
+    },
+
+    /** Gives a claim back; finished steps stay. */
+    release: (options: FeatureOptions = {}) => write(featureRelease as Proposal<never>, { ...options }),
+
+    complete: (options: FeatureOptions & { summary?: string; skipRemaining?: boolean } = {}) =>
+      write(featureComplete as Proposal<never>, { ...options }),
+
+    /** An attempt failed: the feature waits for the next one, or is failed for good. */
+    fail: (options: FeatureOptions & { error: string; noRetry?: boolean; maxRetries?: number }) =>
+      write(featureFail as Proposal<never>, { ...options }),
+
+    /** Back to pending; finished steps stay, or start over at `from`. */
+    async retry(options: FeatureOptions & { feature: string; from?: string }) {
+      const { session, worker } = scoped(context, options);
+      const { feature, from, opId } = options;
+      return featureAnswer(
+        context,
+        await submit(context, featureRetry, { session, worker, feature, from, opId }),
+      );
+    },
+
+    /** Puts a feature away. */
+    async archive(options: FeatureOptions & { feature: string }) {
+      return featureAnswer(context, await writeNamed(featureArchive as Proposal<never>, options));
+    },
+
+    stepStart: step(stepStart),
+    stepDone: step(stepDone),
+    stepFail: step(stepFail),
+    stepSkip: step(stepSkip),
+  };
+}

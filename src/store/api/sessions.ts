@@ -1,0 +1,101 @@
+import { contentsBySession } from '../../core/select.ts';
+import { contentsOf, requireSession } from '../../core/state.ts';
+import { type SessionView, sessionView } from '../../core/views.ts';
+import type { Landed, Proposal } from '../proposal.ts';
+import {
+  sessionArchive,
+  sessionComplete,
+  sessionFail,
+  sessionStart,
+  sessionUpdate,
+} from '../proposals/session.ts';
+import { storeInit } from '../proposals/store.ts';
+import {
+  type CallOptions,
+  type Context,
+  type ReadOptions,
+  readSession,
+  scoped,
+  submit,
+  type Written,
+  writtenOf,
+} from './context.ts';
+import { readmeObject } from './readme.ts';
+
+export interface SessionOptions extends CallOptions {
+  name?: string;
+  config?: Record<string, unknown>;
+  maxRetries?: number;
+  /** Default length of a lease, such as `15m`. */
+  lease?: string;
+  autoCheckpoints?: boolean;
+  /** Limits per step; null lifts one. */
+  budgetStep?: Record<string, number | null>;
+  budgetFeature?: number | null;
+  budgetDay?: number | null;
+}
+
+export function sessionMethods(context: Context) {
+  const { engine } = context;
+
+  function answer(landed: Landed): SessionView & Written {
+    const id = (landed.operation?.session ?? (landed.decision as { session: string | null }).session)!;
+    const session = requireSession(landed.state, id);
+    return { ...sessionView(session, contentsOf(landed.state, id)), ...writtenOf(landed) };
+  }
+
+  const end =
+    (proposal: Proposal<never>) =>
+    async (options: CallOptions = {}) =>
+      answer(
+        await submit(
+          context,
+          proposal,
+          only(scoped(context, options), ['session', 'worker', 'force', 'opId']),
+        ),
+      );
+
+  return {
+    /** Creates the state branch; on a store that is there already nothing changes. */
+    async init(options: { preset?: string; opId?: string } = {}) {
+      const readme = readmeObject(engine.repository.objectFormat);
+      await engine.write([readme]);
+      const landed = await submit(context, storeInit, { ...options, readme: readme.oid });
+      return { branch: engine.branchRef.slice('refs/heads/'.length), ...writtenOf(landed) };
+    },
+
+    /** Starts a session; its id is made from the date unless one is given. */
+    async sessionStart(options: SessionOptions & { preset?: string; steps?: string[] } = {}) {
+      return answer(await submit(context, sessionStart, { ...options }));
+    },
+
+    /** Active sessions in the order of their start; with `all`, the others too. */
+    async sessionList(options: { all?: boolean } = {}): Promise<{ sessions: SessionView[] }> {
+      const { state } = await context.transactor.read('all');
+      const rows = contentsBySession(state).map(({ session, contents }) => sessionView(session, contents));
+      return { sessions: options.all ? rows : rows.filter(({ status }) => status === 'active') };
+    },
+
+    async sessionShow(options: ReadOptions = {}): Promise<SessionView> {
+      const { session, contents } = await readSession(context, options);
+      return sessionView(session, contents);
+    },
+
+    async sessionUpdate(options: SessionOptions & { status?: string }) {
+      const { session, worker } = scoped(context, options);
+      return answer(await submit(context, sessionUpdate, { ...options, session, worker }));
+    },
+
+    sessionComplete: end(sessionComplete as Proposal<never>),
+    sessionFail: end(sessionFail as Proposal<never>),
+    sessionArchive: end(sessionArchive as Proposal<never>),
+  };
+}
+
+/** The entries of `options` that a request knows. */
+export function only<T extends object, K extends keyof T & string>(
+  options: T,
+  keys: readonly K[],
+): Pick<T, K> {
+  return Object.fromEntries(keys.map((key) => [key, options[key]])) as Pick<T, K>;
+}

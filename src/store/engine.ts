@@ -1,0 +1,201 @@
+import { join } from 'node:path';
+import { parseDuration } from '../core/time.ts';
+import type { Env } from '../env.ts';
+import { GitStateError } from '../errors.ts';
+import { committerIdentity, type Identity } from '../git/identity.ts';
+import type { NewObject } from '../git/objects.ts';
+import { writePack } from '../git/pack.ts';
+import { CatFileReader } from '../git/reader.ts';
+import { RefStore } from '../git/refs.ts';
+import { openRepository, type Repository } from '../git/repository.ts';
+import { ObjectWriter } from '../git/writer.ts';
+import { SnapshotCache } from './cache.ts';
+import { Mutex } from './mutex.ts';
+import { type Point, resolvePoint } from './point.ts';
+import { defaultWorktreeRoot } from './proposals/claim-code.ts';
+import { emptySnapshot, readSnapshot, type Snapshot, type Wanted } from './snapshot.ts';
+
+export interface EngineOptions {
+  cwd: string;
+  env: Env;
+  /** Short name or full ref of the state branch; else `gitstate.branch`, else `gitstate`. */
+  branch?: string | undefined;
+  /** Registers what is to be done when the process exits by itself. */
+  onExit?: ((callback: () => void) => void) | undefined;
+}
+
+/** From this many objects on, one small pack is cheaper than loose objects. */
+const packFrom = 40;
+
+/** An open repository with everything that reading and writing the state needs. */
+export class Engine {
+  readonly repository: Repository;
+  readonly env: Env;
+  readonly branchRef: string;
+  readonly identity: Identity;
+  readonly reader: CatFileReader;
+  readonly refs: RefStore;
+  readonly mutex: Mutex;
+  /** Our own folder in the common Git directory. */
+  readonly directory: string;
+  readonly durable: boolean;
+  readonly driftMs: number;
+  /** Folder for worktrees, relative to the main worktree or absolute. */
+  readonly worktreeRoot: string;
+  readonly #writer: ObjectWriter;
+  readonly #cache: SnapshotCache;
+  #latest: Snapshot = emptySnapshot;
+  #cacheTried = false;
+
+  private constructor(repository: Repository, options: EngineOptions) {
+    const { config, commonDir, objectsDir, objectFormat } = repository;
+    this.repository = repository;
+    this.env = options.env;
+    this.branchRef = branchRefOf(options.branch ?? config.get('gitstate.branch') ?? 'gitstate');
+    this.identity = committerIdentity(config, options.env.variables);
+    this.directory = join(commonDir, 'gitstate');
+    this.durable = config.bool('gitstate.durable', true);
+    this.driftMs = parseDuration(config.get('gitstate.drift') ?? '') ?? 30_000;
+    this.worktreeRoot = config.get('gitstate.worktreeRoot')?.replace(/\/+$/, '') || defaultWorktreeRoot;
+    this.reader = new CatFileReader(repository);
+    this.mutex = new Mutex({
+      directory: join(this.directory, 'mutex'),
+      env: options.env,
+      onExit: options.onExit,
+    });
+    this.refs = new RefStore(repository, {
+      fsync: this.durable,
+      identity: this.identity,
+      onChild: (pid) => this.mutex.noteChild(pid),
+    });
+    this.#writer = new ObjectWriter({ objectsDir, objectFormat, fsync: this.durable });
+    this.#cache = new SnapshotCache(join(this.directory, 'cache'), this.branchRef);
+  }
+
+  /** @throws GIT_NOT_FOUND, NOT_A_REPOSITORY */
+  static async open(options: EngineOptions): Promise<Engine> {
+    const repository = await openRepository({ cwd: options.cwd, variables: options.env.variables });
+    return new Engine(repository, options);
+  }
+
+  /** The commit that the state branch points to; null where there is no branch. */
+  localTip(): Promise<string | null> {
+    return this.reader.resolve(this.branchRef);
+  }
+
+  /** The branch as a fetch left it, for a clone that has none of its own yet: there is never a second root. */
+  get trackingRef(): string {
+    const remote = this.repository.config.get('gitstate.remote') ?? 'origin';
+    return `refs/remotes/${remote}/${this.branchRef.slice('refs/heads/'.length)}`;
+  }
+
+  /** The commit at which the state stands: that of the branch, else that of its remote-tracking branch. */
+  async tip(): Promise<string | null> {
+    return (await this.localTip()) ?? (await this.reader.resolve(this.trackingRef));
+  }
+
+  /** The state of the branch as it is now. */
+  async current(wanted: Wanted): Promise<Snapshot> {
+    return this.at(await this.tip(), wanted);
+  }
+
+  /** The state as of the tip `commit`; the next call reads only what has changed since. */
+  async at(commit: string | null, wanted: Wanted): Promise<Snapshot> {
+    if (commit === null) return emptySnapshot;
+    if (!this.#cacheTried) {
+      this.#cacheTried = true;
+      this.#latest = (await this.#cache.read()) ?? emptySnapshot;
+    }
+    try {
+      this.#latest = await readSnapshot(this.reader, commit, this.#latest, wanted);
+    } catch (error) {
+      throw await this.#withCulprit(error, commit);
+    }
+    this.#cache.offer(this.#latest);
+    return this.#latest;
+  }
+
+  /** Takes a snapshot that this process itself has just published. */
+  landed(snapshot: Snapshot): void {
+    this.#latest = snapshot;
+    this.#cache.offer(snapshot);
+  }
+
+  /** The whole state as of any commit. */
+  async past(commit: string): Promise<Snapshot> {
+    try {
+      return await readSnapshot(this.reader, commit, this.#latest, 'all');
+    } catch (error) {
+      throw await this.#withCulprit(error, commit);
+    }
+  }
+
+  /** The commit that a user's words name. @throws CHECKPOINT_NOT_FOUND, COMMIT_NOT_FOUND, INVALID_INPUT */
+  point(snapshot: Pick<Snapshot, 'commit' | 'state'>, text: string, session: string | null): Promise<Point> {
+    const { reader, repository, branchRef, env } = this;
+    const context = { reader, repository, branchRef, tip: snapshot.commit, state: snapshot.state };
+    return resolvePoint({ ...context, session, nowMs: env.now() }, text);
+  }
+
+  /** Stores objects; loose ones for a few, one small pack for many. */
+  async write(objects: readonly NewObject[]): Promise<void> {
+    if (this.repository.quarantined) {
+      throw new GitStateError(
+        'READ_ONLY',
+        'inside a receive hook nothing can be written: the push may yet be refused',
+        {
+          hint: 'run it from a post-receive hook, or outside of hooks',
+        },
+      );
+    }
+    if (objects.length < packFrom) await this.#writer.write(objects);
+    else await this.pack(objects);
+  }
+
+  async pack(objects: readonly NewObject[], { keep = false } = {}): Promise<void> {
+    const { objectsDir, objectFormat } = this.repository;
+    await writePack({ objectsDir, objectFormat, fsync: this.durable }, objects, { keep });
+  }
+
+  /** Stops the Git processes and leaves the queue of writers. */
+  async close(): Promise<void> {
+    this.reader.close();
+    this.refs.close();
+    this.mutex.close();
+    await this.#cache.flush();
+  }
+
+  /** Says which commit brought the damage, where Git can tell. */
+  async #withCulprit(error: unknown, tip: string): Promise<unknown> {
+    if (!(error instanceof GitStateError) || error.code !== 'CORRUPT_STATE') return error;
+    const { path } = error.details;
+    if (typeof path !== 'string') return error;
+    const args = [
+      'rev-list',
+      '-1',
+      '--end-of-options',
+      tip,
+      '--',
+      `:(top,literal)${path.replace(/^\//, '')}`,
+    ];
+    const { stdout } = await this.repository.git.run(args, { okStatuses: [0, 1, 128] });
+    const commit = stdout.toString().trim() || null;
+    const message =
+      commit === null ? error.message : `${error.message} (since commit ${commit.slice(0, 12)})`;
+    const { hint, details } = error;
+    return new GitStateError('CORRUPT_STATE', message, {
+      hint: hint ?? 'git state doctor',
+      details: { ...details, commit },
+    });
+  }
+}
+
+function branchRefOf(name: string): string {
+  const ref = name.startsWith('refs/') ? name : `refs/heads/${name}`;
+  const short = ref.replace(/^refs\/heads\//, '');
+  const fault = /[\x00-\x20~^:?*[\\\x7f]|\.\.|@\{|\/\/|^\/|\/$|^-|\.$|\.lock(\/|$)|(^|\/)\./.test(short);
+  if (ref.startsWith('refs/heads/') && short !== '' && short !== '@' && !fault) return ref;
+  throw new GitStateError('INVALID_INPUT', `'${name}' is no name for a branch`, {
+    hint: 'give --branch or `git config gitstate.branch` a name such as gitstate',
+  });
+}

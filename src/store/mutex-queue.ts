@@ -1,0 +1,300 @@
+import {
+  appendFileSync,
+  constants,
+  copyFileSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import { type Env, type Liveness, livenessOf, type ProcessIdentity, processStart } from '../env.ts';
+import { GitStateError } from '../errors.ts';
+import { livenessOfChild, type NotedChild } from './ref-lock.ts';
+
+/** A process that holds the mutex or waits for it, as its file tells. */
+export interface Contender {
+  /** Null, as `identity`, where the file is not one of ours. */
+  readonly id: string | null;
+  readonly identity: ProcessIdentity | null;
+  readonly children: readonly NotedChild[];
+}
+
+const pid = z.int().positive();
+const started = z.string().nullable();
+const FirstLine = z.object({
+  id: z.string().regex(/^[a-z2-7]{20}$/),
+  identity: z.object({ host: z.string(), boot: started, pidns: started, pid, started }),
+});
+const ChildLine = z.object({ pid, started, notedAt: z.number() });
+
+const unreadable: Contender = { id: null, identity: null, children: [] };
+const sizeMax = 1 << 20;
+const ticketName = /^\d{12}-[a-z2-7]{20}$/;
+const sweptName = /^(p-\d+|takeover)-[a-z2-7]{20}$/;
+const noHardLinks: ReadonlySet<unknown> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
+
+/** How long a holder or a first waiter may stay unchanged before it is asked whether it lives. */
+export const suspectAfterMs = 20;
+/** How long the first waiter may leave a free lock alone before the next one passes it. */
+const idleMaxMs = 500;
+/** Files of others that a new process examines, so that what the dead left behind does not pile up. */
+const sweepMax = 4;
+
+export function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+export function statOf(path: string) {
+  return lstatSync(path, { throwIfNoEntry: false });
+}
+
+function parseLine<T>(schema: z.ZodType<T>, line: string | undefined): T | null {
+  try {
+    return schema.parse(JSON.parse(line ?? ''));
+  } catch {
+    return null;
+  }
+}
+
+/** Reads the lock, a ticket or an identity file: a line of JSON for the process, then one for each noted child.
+ *  @returns null when there is no such file. */
+export function readContender(path: string): Contender | null {
+  const stat = statOf(path);
+  if (stat === undefined) return null;
+  if (!stat.isFile() || stat.size > sizeMax) return unreadable;
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    return codeOf(error) === 'ENOENT' ? null : unreadable;
+  }
+  const [first, ...rest] = text.split('\n');
+  const owner = parseLine(FirstLine, first);
+  if (owner === null) return unreadable;
+  // A line cut short is of a child that was not started: its parent was killed, or the disk was full.
+  const children = rest.map((line) => parseLine(ChildLine, line)).filter((child) => child !== null);
+  return { ...owner, children };
+}
+
+/** Whether the process of a lock or ticket lives, as far as this process can prove. */
+export function livenessOfContender({ identity }: Contender, env: Env): Liveness {
+  return identity === null ? 'unknown' : livenessOf(identity, env.identity);
+}
+
+/** One process's place among all that want the mutex of `directory`: its identity file and its ticket.
+ *
+ *  Tickets are links to the identity file with a rising number in `queue/`. They keep the order and nothing else, so
+ *  a lost ticket costs a turn, never a lock. Names of tickets and identity files are used once, so anybody may remove
+ *  those of the dead. Methods throw what the file system throws. */
+export class MutexQueue {
+  readonly #directory: string;
+  readonly #queue: string;
+  readonly #env: Env;
+  #own: { id: string; path: string } | null = null;
+  #children: NotedChild[] = [];
+  #ticket: string | null = null;
+  #first = { name: '', idleSinceMs: 0 };
+
+  constructor(directory: string, env: Env) {
+    this.#directory = directory;
+    this.#queue = join(directory, 'queue');
+    this.#env = env;
+  }
+
+  get children(): readonly NotedChild[] {
+    return this.#children;
+  }
+
+  /** Own id and identity file, made when first needed, and again if somebody deleted it. */
+  identity(): { id: string; path: string } {
+    if (this.#own !== null && statOf(this.#own.path) !== undefined) return this.#own;
+    this.#prepareDirectories();
+    const own = this.write(this.#children);
+    this.#own = own;
+    this.#sweep(own.path);
+    return own;
+  }
+
+  /** Writes a file about this process and `children` under a new name, which nobody knows before it is linked or
+   *  renamed. */
+  write(children: readonly NotedChild[]): { id: string; path: string } {
+    const id = this.#env.randomId();
+    const path = this.newPath(id);
+    const lines = [{ id, identity: this.#env.identity }, ...children].map((line) => JSON.stringify(line));
+    try {
+      writeFileSync(path, `${lines.join('\n')}\n`, { flag: 'wx' });
+    } catch (error) {
+      rmSync(path, { force: true });
+      throw error;
+    }
+    return { id, path };
+  }
+
+  newPath(id = this.#env.randomId()): string {
+    return join(this.#directory, `p-${this.#env.identity.pid}-${id}`);
+  }
+
+  /** Makes the identity file appear at `path` as well, whole and at once. @returns false when `path` is taken. */
+  link(path: string): boolean {
+    const { id, path: own } = this.identity();
+    try {
+      linkSync(own, path);
+    } catch (error) {
+      // A file server may answer the repetition of a request whose answer was lost.
+      if (codeOf(error) === 'EEXIST') return readContender(path)?.id === id;
+      if (!noHardLinks.has(codeOf(error))) throw error;
+      return this.#copy(path);
+    }
+    return true;
+  }
+
+  /** Adds a child to the identity file, and to its copy `lock` where that is no link. */
+  noteChild(pid: number, lock: string | null): void {
+    const child = { pid, started: processStart(pid), notedAt: this.#env.now() };
+    const { path } = this.identity();
+    this.#children.push(child);
+    // On a new line in case the last one was cut short.
+    const line = `\n${JSON.stringify(child)}\n`;
+    appendFileSync(path, line);
+    if (lock !== null && statOf(lock)?.ino !== statOf(path)?.ino) appendFileSync(lock, line);
+  }
+
+  /** Drops dead children from the identity file; for a process that neither holds nor waits. */
+  forgetDeadChildren(): void {
+    const left = this.#children.filter((child) => livenessOfChild(child, this.#env) !== 'dead');
+    if (left.length === this.#children.length) return;
+    this.#children = left;
+    this.#discard();
+  }
+
+  /** Whether nobody waits. */
+  isEmpty(): boolean {
+    return this.#tickets().length === 0;
+  }
+
+  /** Counts the waiters ahead; the first call takes a ticket.
+   *  @param lockIsFree whether the first of them could take the lock: if it does not, the queue passes it. */
+  ahead(lockIsFree: boolean): number {
+    let tickets = this.#tickets();
+    if (this.#ticket === null) {
+      const last = Number(tickets.at(-1)?.slice(0, 12) ?? 0);
+      this.#ticket = `${String(last + 1).padStart(12, '0')}-${this.#env.randomId()}`;
+    }
+    const own = this.#ticket;
+    // It is missing at first, and when others took this process for stopped: then it gets its old place again.
+    if (!tickets.includes(own)) this.link(join(this.#queue, own));
+    tickets = tickets.filter((name) => name < own);
+    if (lockIsFree) return this.#passIdle(tickets);
+    this.#first.name = '';
+    return tickets.length;
+  }
+
+  /** Gives up the place in the queue. */
+  leave(): void {
+    if (this.#ticket !== null) rmSync(join(this.#queue, this.#ticket), { force: true });
+    this.#ticket = null;
+    this.#first.name = '';
+  }
+
+  /** Gives up the place and removes the identity file. */
+  close(): void {
+    this.leave();
+    this.#discard();
+  }
+
+  /** Runs `act` with the sole right to remove or replace what the dead process left under names that are used again.
+   *  To look who left a file and then remove it could hit a live successor; under this right nobody else removes it
+   *  in between, and the dead do not write again.
+   *  @returns false, without running it, while another process has the right. */
+  asExecutorOf(dead: Contender, act: () => boolean): boolean {
+    const right = join(this.#directory, `takeover-${dead.id}`);
+    if (!this.link(right)) {
+      const other = readContender(right);
+      if (other !== null && livenessOfContender(other, this.#env) === 'dead') this.#removeOf(other, right);
+      return false;
+    }
+    try {
+      return act();
+    } finally {
+      rmSync(right, { force: true });
+    }
+  }
+
+  #removeOf(dead: Contender, path: string): void {
+    this.asExecutorOf(dead, () => {
+      if (readContender(path)?.id === dead.id) rmSync(path, { force: true });
+      return true;
+    });
+  }
+
+  #copy(path: string): boolean {
+    try {
+      copyFileSync(this.identity().path, path, constants.COPYFILE_EXCL);
+      return true;
+    } catch (error) {
+      if (codeOf(error) === 'EEXIST') return false;
+      throw error;
+    }
+  }
+
+  #discard(): void {
+    if (this.#own !== null) rmSync(this.#own.path, { force: true });
+    this.#own = null;
+  }
+
+  #tickets(): string[] {
+    this.identity();
+    return readdirSync(this.#queue)
+      .filter((name) => ticketName.test(name))
+      .sort();
+  }
+
+  /** Removes the tickets at the front that nobody will use: of the dead, and of one that leaves a free lock alone
+   *  (stopped, or on a machine that is gone). A live owner puts its ticket back. */
+  #passIdle(tickets: string[]): number {
+    const nowMs = performance.now();
+    const [name] = tickets;
+    if (name !== this.#first.name) this.#first = { name: name ?? '', idleSinceMs: nowMs };
+    const idleMs = nowMs - this.#first.idleSinceMs;
+    if (idleMs < suspectAfterMs) return tickets.length;
+    const firstAlive = tickets.findIndex((ticket) => !this.#isDead(join(this.#queue, ticket)));
+    const dead = firstAlive === -1 ? tickets.length : firstAlive;
+    const passed = dead === 0 && idleMs >= idleMaxMs ? 1 : dead;
+    for (const ticket of tickets.slice(0, passed)) rmSync(join(this.#queue, ticket), { force: true });
+    return tickets.length - passed;
+  }
+
+  #isDead(path: string): boolean {
+    const contender = readContender(path);
+    return contender !== null && livenessOfContender(contender, this.#env) === 'dead';
+  }
+
+  #prepareDirectories(): void {
+    for (const path of [dirname(this.#directory), this.#directory, this.#queue]) {
+      if (statOf(path) === undefined) mkdirSync(path, { recursive: true });
+      if (statOf(path)?.isDirectory()) continue;
+      throw new GitStateError('READ_ONLY', `'${path}' is a link or a file where gitstate needs a directory`, {
+        hint: 'see what put it there with `git state doctor`',
+        details: { path },
+      });
+    }
+  }
+
+  /** Removes some of what killed processes left. Which ones is left to chance, so that all have their turn. */
+  #sweep(own: string): void {
+    const names = readdirSync(this.#directory).filter((name) => sweptName.test(name));
+    const from = Math.floor(this.#env.now()) % (names.length || 1);
+    for (const name of [...names.slice(from), ...names.slice(0, from)].slice(0, sweepMax)) {
+      const path = join(this.#directory, name);
+      const left = readContender(path);
+      if (path === own || left === null || livenessOfContender(left, this.#env) !== 'dead') continue;
+      if (name.startsWith('p-')) rmSync(path, { force: true });
+      else this.#removeOf(left, path);
+    }
+  }
+}

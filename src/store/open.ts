@@ -1,0 +1,111 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { idFault } from '../core/ids.ts';
+import type { Env } from '../env.ts';
+import { claimMethods } from './api/claims.ts';
+import type { Context } from './api/context.ts';
+import { featureMethods } from './api/features.ts';
+import { historyMethods } from './api/history.ts';
+import { overviewMethods } from './api/overview.ts';
+import { sessionMethods } from './api/sessions.ts';
+import { readClaimFile } from './claim-file.ts';
+import { Engine } from './engine.ts';
+import { Transactor } from './transact.ts';
+
+export interface StoreOptions {
+  /** Where to look for the repository; the current directory by default. */
+  cwd?: string;
+  /** State branch; `gitstate.branch`, else `gitstate`. */
+  branch?: string;
+  session?: string;
+  worker?: string;
+  token?: string;
+  feature?: string;
+  /** Told of what is odd and does not stop anything. */
+  onWarning?: (message: string) => void;
+}
+
+export interface Surroundings {
+  env: Env;
+  cwd: string;
+  onExit?: (callback: () => void) => void;
+}
+
+export type Store = Awaited<ReturnType<typeof openStoreIn>>;
+
+/** Opens the state store of the repository around `cwd`. Each method does what the command of its name does and
+ *  resolves to what that prints with `--json`; it rejects with a GitStateError.
+ *  @throws GIT_NOT_FOUND, NOT_A_REPOSITORY, INVALID_INPUT */
+export async function openStoreIn(options: StoreOptions, surroundings: Surroundings) {
+  const { env } = surroundings;
+  const cwd = options.cwd ?? surroundings.cwd;
+  const engine = await Engine.open({ cwd, env, branch: options.branch, onExit: surroundings.onExit });
+  const transactor = new Transactor(engine, { derivedWorker: derivedWorker(engine) });
+  const context: Context = {
+    engine,
+    transactor,
+    defaults: {
+      session: options.session,
+      worker: options.worker,
+      token: options.token,
+      feature: options.feature,
+      claimFile: readClaimFile(engine.repository.gitDir),
+    },
+    warn: options.onWarning ?? (() => {}),
+  };
+  return {
+    ...sessionMethods(context),
+    ...featureMethods(context),
+    ...claimMethods(context),
+    ...historyMethods(context),
+    ...overviewMethods(context),
+
+    /** What is odd about the surroundings: it stops nothing, but people should know. */
+    warnings: () => warningsOf(engine),
+
+    /** The commit at which the state stands; null before `init`. Cheap: one look at the ref. */
+    tip: () => engine.tip(),
+
+    /** The repository that was found. */
+    repository: engine.repository,
+
+    /** Ends the Git processes behind the store. */
+    close: () => engine.close(),
+  };
+}
+
+/** `<user>-<host>`, and the name of the linked worktree, for a worker that gives no name. */
+function derivedWorker({ env, repository }: Engine): string {
+  const parts = [env.userName, env.identity.host.split('.')[0], repository.worktreeName];
+  const name = parts
+    .filter((part) => part !== null)
+    .join('-')
+    .replace(/[^A-Za-z0-9._-]+/g, '-')
+    .replace(/\.{2,}/g, '.')
+    .replace(/^[^A-Za-z0-9]+/, '')
+    .slice(0, 100)
+    .replace(/[.]+$|\.lock$/i, '');
+  return idFault(name) === null ? name : 'worker';
+}
+
+function warningsOf({ repository, branchRef }: Engine): string[] {
+  const { commonDir } = repository;
+  const places: [string, string][] = [[commonDir, repository.mainWorkTree ?? commonDir]];
+  const linked = join(commonDir, 'worktrees');
+  for (const name of existsSync(linked) ? readdirSync(linked) : []) places.push([join(linked, name), name]);
+  return places
+    .filter(([gitDir]) => !repository.bare || gitDir !== commonDir)
+    .filter(([gitDir]) => headOf(gitDir) === `ref: ${branchRef}`)
+    .map(
+      ([, name]) =>
+        `the state branch is checked out in '${name}': a commit made there would take state back; switch it to another branch`,
+    );
+}
+
+function headOf(gitDir: string): string {
+  try {
+    return readFileSync(join(gitDir, 'HEAD'), 'utf8').trim();
+  } catch {
+    return '';
+  }
+}

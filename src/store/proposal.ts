@@ -1,0 +1,84 @@
+import type { z } from 'zod';
+import type { Feature } from '../core/entities.ts';
+import type { SessionId, WorkerId } from '../core/ids.ts';
+import type { Operation, OperationOf, OperationType } from '../core/operation.ts';
+import type { State } from '../core/state.ts';
+import type { Instant } from '../core/time.ts';
+import type { Env } from '../env.ts';
+import type { Identity } from '../git/identity.ts';
+import type { HeldLease, Lease } from './lease.ts';
+import type { Point } from './point.ts';
+
+/** What a decision can see. Facts that are not loaded yet interrupt it, and it is taken again; see `Facts`. */
+export interface View {
+  readonly state: State;
+  /** The commit that `state` belongs to; null before the first. */
+  readonly tip: string | null;
+  /** Time of the operation: now, but never before the parent's. */
+  readonly at: Instant;
+  readonly nowMs: number;
+  readonly operationId: string;
+  readonly env: Env;
+  readonly identity: Identity;
+  /** Name for a worker that gives none. */
+  readonly derivedWorker: string;
+  readonly driftMs: number;
+  /** Folder for worktrees, relative to the main worktree. */
+  readonly worktreeRoot: string;
+  lease(session: string, feature: Feature): HeldLease | null;
+  /** What a ref holds; null if there is none. */
+  ref(name: string): string | null;
+  /** The commit that a user's words name. @throws CHECKPOINT_NOT_FOUND, COMMIT_NOT_FOUND, INVALID_INPUT */
+  point(text: string, session: string | null): Point;
+  stateAt(commit: string): State;
+  /** Random part of a token for a claim by this operation. */
+  readonly tokenSecretPart: string;
+}
+
+/** An operation as decided; id, time and actor are added by the transaction. */
+export type Draft<T extends OperationType = OperationType> = {
+  [K in T]: {
+    type: K;
+    session: OperationOf<K>['session'];
+    args: OperationOf<K>['args'];
+    /** Who acts, where it is a worker. */
+    actor?: WorkerId | undefined;
+  };
+}[T];
+
+/** Nothing is to be written to the branch. A renewal moves a lease all the same. */
+export interface Unchanged {
+  unchanged: true;
+  session: SessionId | null;
+  feature?: string;
+  renewal?: { session: SessionId; feature: Feature; from: HeldLease | null; to: Lease };
+}
+
+export type Decision = Draft | Unchanged;
+
+/** A mutation as its caller asked for it: plain data, from which the operation is decided on the newest state. */
+export interface Proposal<R> {
+  readonly name: string;
+  readonly schema: z.ZodType<R>;
+  decide(request: R, view: View): Decision;
+}
+
+export function proposal<S extends z.ZodType>(
+  name: string,
+  schema: S,
+  decide: (request: z.infer<S>, view: View) => Decision,
+): Proposal<z.infer<S>> {
+  return { name, schema: schema as z.ZodType<z.infer<S>>, decide };
+}
+
+/** What became of a proposal. */
+export interface Landed {
+  /** The commit of the operation; null where nothing had to change. */
+  commit: string | null;
+  operation: Operation | null;
+  decision: Decision;
+  /** The state right after. */
+  state: State;
+  /** Whether the operation was in the history already, under the same id. */
+  repeated: boolean;
+}

@@ -1,0 +1,130 @@
+import { z } from 'zod';
+import { type Budgets, type Preset, SessionStatus, sessionRules } from '../../core/entities.ts';
+import { keyOf, SessionId, StepName } from '../../core/ids.ts';
+import { Json, JsonRecord, Text } from '../../core/json.ts';
+import { Amount } from '../../core/money.ts';
+import { requirePreset } from '../../core/presets.ts';
+import { requireStore, type State } from '../../core/state.ts';
+import type { Instant } from '../../core/time.ts';
+import { proposal } from '../proposal.ts';
+import { scope, sessionOf } from './scope.ts';
+
+const budgetOptions = {
+  budgetStep: z.record(StepName, Amount.nullable()).optional(),
+  budgetFeature: Amount.nullable().optional(),
+  budgetDay: Amount.nullable().optional(),
+};
+
+/** A session begins under the rules of a preset; options override them. */
+export const sessionStart = proposal(
+  'session start',
+  z.strictObject({
+    session: SessionId.optional(),
+    preset: z.string().optional(),
+    steps: z.array(StepName).optional(),
+    name: Text.optional(),
+    config: JsonRecord.optional(),
+    maxRetries: sessionRules.max_retries.optional(),
+    lease: sessionRules.default_lease.optional(),
+    autoCheckpoints: z.boolean().optional(),
+    ...budgetOptions,
+  }),
+  (request, { state, at }) => {
+    const store = requireStore(state);
+    const preset = requirePreset(state, request.preset ?? store.preset);
+    const { steps, budgets, max_retries, default_lease, auto_checkpoints, quality_min } = preset;
+    const id = request.session ?? nextSessionId(state, preset, at);
+    return {
+      type: 'session.start',
+      session: id as SessionId,
+      args: {
+        preset: preset.name === 'none' ? null : preset.name,
+        name: request.name ?? id,
+        config: request.config ?? {},
+        steps: request.steps ?? steps,
+        budgets: {
+          steps: withLimits(budgets.steps, request.budgetStep),
+          feature: request.budgetFeature === undefined ? budgets.feature : request.budgetFeature,
+          day: request.budgetDay === undefined ? budgets.day : request.budgetDay,
+        },
+        max_retries: request.maxRetries ?? max_retries,
+        default_lease: request.lease ?? default_lease,
+        auto_checkpoints: request.autoCheckpoints ?? auto_checkpoints,
+        quality_min,
+      },
+    };
+  },
+);
+
+function withLimits(limits: Budgets['steps'], change: Record<string, number | null> = {}): Budgets['steps'] {
+  const merged = new Map<string, number | null>(Object.entries(limits));
+  for (const [step, limit] of Object.entries(change)) merged.set(step, limit);
+  return Object.fromEntries([...merged].filter(([, limit]) => limit !== null)) as Budgets['steps'];
+}
+
+/** The next free id in the preset's form: `YYYY-MM-DD-NNN` with the number one above the highest ever used that day,
+ *  or a name with the time in it. */
+function nextSessionId(state: State, preset: Preset, at: Instant): string {
+  const used = new Set([...state.sessions.values()].map(({ id }) => keyOf(id)));
+  for (const id of state.store?.retired ?? []) used.add(keyOf(id));
+  if (preset.session_id === 'date') {
+    const day = at.slice(0, 10);
+    const numbers = [...used].map((id) => Number(new RegExp(`^${day}-(\\d{3,6})$`).exec(id)?.[1] ?? 0));
+    return `${day}-${String(Math.max(0, ...numbers) + 1).padStart(3, '0')}`;
+  }
+  const digits = at.replace(/[-:Z]/g, '').replace('T', '-');
+  const stem = preset.session_id === 'orchestrator' ? `speckit-orch-${digits}` : 'production';
+  for (let count = 1; ; count += 1) {
+    const id = count === 1 ? stem : `${stem}-${count}`;
+    if (!used.has(id)) return id;
+  }
+}
+
+export const sessionUpdate = proposal(
+  'session update',
+  z.strictObject({
+    ...scope,
+    name: Text.optional(),
+    config: z.record(z.string(), Json).optional(),
+    status: SessionStatus.optional(),
+    maxRetries: sessionRules.max_retries.optional(),
+    lease: sessionRules.default_lease.optional(),
+    autoCheckpoints: z.boolean().optional(),
+    ...budgetOptions,
+  }),
+  (request, { state }) => {
+    const session = sessionOf(state, request.session);
+    const { budgetStep, budgetFeature, budgetDay } = request;
+    const budgets = {
+      ...(budgetStep === undefined ? {} : { steps: budgetStep }),
+      ...(budgetFeature === undefined ? {} : { feature: budgetFeature }),
+      ...(budgetDay === undefined ? {} : { day: budgetDay }),
+    };
+    return {
+      type: 'session.update',
+      session: session.id,
+      args: {
+        name: request.name,
+        status: request.status,
+        config: request.config,
+        max_retries: request.maxRetries,
+        default_lease: request.lease,
+        auto_checkpoints: request.autoCheckpoints,
+        budgets: Object.keys(budgets).length > 0 ? budgets : undefined,
+      },
+    };
+  },
+);
+
+const ending = z.strictObject({ ...scope, force: z.boolean().optional() });
+
+function endingProposal(type: 'session.complete' | 'session.fail' | 'session.archive') {
+  return proposal(type.replace('.', ' '), ending, (request, { state }) => {
+    const session = sessionOf(state, request.session);
+    return { type, session: session.id, args: request.force ? { force: true } : {} };
+  });
+}
+
+export const sessionComplete = endingProposal('session.complete');
+export const sessionFail = endingProposal('session.fail');
+export const sessionArchive = endingProposal('session.archive');

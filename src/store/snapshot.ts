@@ -1,0 +1,177 @@
+import { type PlacedEntity, placeOf } from '../codec/paths.ts';
+import { corrupt, fileBytesMax, parseFile } from '../codec/tree.ts';
+import { keyOf } from '../core/ids.ts';
+import { type ArtifactRef, type Contents, emptyContents, emptyState, type State } from '../core/state.ts';
+import type { Table } from '../core/table.ts';
+import { GitStateError } from '../errors.ts';
+import { decodeCommit } from '../git/commit.ts';
+import type { ObjectReader } from '../git/reader.ts';
+import { loadTree, type Tree, type TreeChange } from './tree.ts';
+
+/** The state as of one commit, with the trees it was read from. */
+export interface Snapshot {
+  /** Null before the first commit. */
+  readonly commit: string | null;
+  /** Author time of the commit, in seconds since 1970. */
+  readonly at: number;
+  readonly tree: Tree | null;
+  readonly state: State;
+}
+
+export const emptySnapshot: Snapshot = { commit: null, at: 0, tree: null, state: emptyState };
+
+/** Sessions whose contents are wanted, by key; `all` for every one. */
+export type Wanted = 'all' | ReadonlySet<string>;
+
+/** Reads the state of `commit`. What is the same in `before` is taken from there: only other object ids are read.
+ *  @throws COMMIT_NOT_FOUND, CORRUPT_STATE, SCHEMA_TOO_NEW */
+export async function readSnapshot(
+  reader: ObjectReader,
+  commit: string,
+  before: Snapshot,
+  wish: Wanted,
+): Promise<Snapshot> {
+  const object = await reader.read(commit);
+  if (object?.type !== 'commit') throw new GitStateError('COMMIT_NOT_FOUND', `no commit '${commit}'`);
+  const { tree: treeOid, author } = decodeCommit(object.body);
+  // What was loaded once is kept current: a session left out here would silently grow old.
+  const wanted =
+    wish === 'all' ? wish : new Set([...wish, ...[...before.state.contents.entries()].map(([key]) => key)]);
+  const changes: TreeChange[] = [];
+  const tree = await loadTree(reader, treeOid, before.tree, (folder) => isWanted(folder, wanted), changes);
+  const state = await withChanges(reader, before.state, changes);
+  return { commit: object.oid, at: author.at, tree, state: withLoadedContents(state, wanted, tree) };
+}
+
+function isWanted(folder: string, wanted: Wanted): boolean {
+  const [top, session, inner] = folder.split('/');
+  if (top === 'payload') return false;
+  if (top !== 'sessions' || inner === undefined || wanted === 'all') return true;
+  return wanted.has(keyOf(session!));
+}
+
+/** Sessions that hold nothing yet are loaded as well: their contents are known to be empty. */
+function withLoadedContents(state: State, wanted: Wanted, tree: Tree): State {
+  let { contents } = state;
+  for (const [name, entry] of tree.entries.get('sessions')?.tree?.entries ?? []) {
+    const key = keyOf(name);
+    const known =
+      wanted === 'all' ||
+      wanted.has(key) ||
+      [...(entry.tree?.entries.values() ?? [])].every((e) => !e.folder);
+    if (known && !contents.has(key)) contents = contents.with(key, emptyContents);
+  }
+  return contents === state.contents ? state : { ...state, contents };
+}
+
+type Edits = Map<string, unknown>;
+type ContentsTable = keyof Contents;
+
+/** Changes by table: those of the store, and those of each session. */
+interface Editing {
+  store: Edits;
+  presets: Edits;
+  sessions: Edits;
+  contents: Map<string, Map<ContentsTable, Edits>>;
+  readme: string | null | undefined;
+}
+
+async function withChanges(reader: ObjectReader, state: State, changes: TreeChange[]): Promise<State> {
+  if (changes.length === 0) return state;
+  const editing: Editing = {
+    store: new Map(),
+    presets: new Map(),
+    sessions: new Map(),
+    contents: new Map(),
+    readme: undefined,
+  };
+  await Promise.all(changes.map((change) => edit(reader, state, editing, change)));
+  let { contents } = state;
+  for (const [session, tables] of editing.contents) {
+    const edited: Record<string, unknown> = { ...(contents.get(session) ?? emptyContents) };
+    for (const [table, edits] of tables) edited[table] = (edited[table] as Table<unknown>).withAll(edits);
+    contents = contents.with(session, edited as unknown as Contents);
+  }
+  for (const [key, value] of editing.sessions) if (value === undefined) contents = contents.without(key);
+  return {
+    readme: editing.readme === undefined ? state.readme : editing.readme,
+    store: editing.store.has('')
+      ? ((editing.store.get('') as State['store'] | undefined) ?? null)
+      : state.store,
+    presets: state.presets.withAll(editing.presets as Map<string, never>),
+    sessions: state.sessions.withAll(editing.sessions as Map<string, never>),
+    contents,
+  };
+}
+
+async function edit(
+  reader: ObjectReader,
+  state: State,
+  editing: Editing,
+  { path, oid }: TreeChange,
+): Promise<void> {
+  const place = placeOf(path);
+  if (!place) throw corrupt(path, 'no such file belongs here');
+  if (place.kind === 'payload') return;
+  if (place.kind === 'readme') {
+    editing.readme = oid;
+  } else if (place.kind === 'artifact') {
+    const ref: ArtifactRef | undefined = oid === null ? undefined : { path: place.path, oid };
+    editsOf(editing, place.session, 'artifacts').set(place.path, ref);
+  } else {
+    const entity = oid === null ? goneEntity(state, place, path) : await readEntity(reader, place, path, oid);
+    tableOf(editing, place).set(entity.key, entity.value);
+  }
+}
+
+async function readEntity(reader: ObjectReader, place: PlacedEntity, path: string, oid: string) {
+  const object = await reader.read(oid);
+  if (object?.type !== 'blob') throw corrupt(path, `its blob ${oid} is missing`);
+  if (object.body.length > fileBytesMax) throw corrupt(path, 'is larger than 10 MiB');
+  return parseFile(place, path, object.body.toString('utf8'));
+}
+
+/** The key under which a file that is gone stood. Long checkpoint names are shortened in the path, so they are looked
+ *  up in the state. */
+function goneEntity(state: State, place: PlacedEntity, path: string): { key: string; value: undefined } {
+  if (place.kind === 'store') return { key: '', value: undefined };
+  if (place.kind === 'session') return { key: keyOf(place.session), value: undefined };
+  if (place.kind === 'cost') return { key: `${place.day}/${keyOf(place.id)}`, value: undefined };
+  if (place.kind === 'checkpoint' && /~[0-9a-f]{16}$/.test(place.id)) {
+    const { checkpoints } = state.contents.get(keyOf(place.session)) ?? emptyContents;
+    const stem = place.id.slice(0, 150);
+    const found = [...checkpoints.entries()].find(
+      ([, { name }]) => name.startsWith(stem) && name.length > 200,
+    );
+    if (found) return { key: found[0], value: undefined };
+  }
+  if ('id' in place) return { key: keyOf(place.id), value: undefined };
+  throw corrupt(path, 'no such file belongs here');
+}
+
+function tableOf(editing: Editing, place: PlacedEntity): Edits {
+  switch (place.kind) {
+    case 'store':
+      return editing.store;
+    case 'preset':
+      return editing.presets;
+    case 'session':
+      return editing.sessions;
+    case 'feature':
+    case 'worker':
+    case 'checkpoint':
+    case 'cost':
+      return editsOf(editing, place.session, `${place.kind}s`);
+    default:
+      throw new TypeError(`a ${place.kind} stands in no table`);
+  }
+}
+
+function editsOf(editing: Editing, session: string, table: ContentsTable): Edits {
+  const key = keyOf(session);
+  const tables = editing.contents.get(key) ?? new Map<ContentsTable, Edits>();
+  editing.contents.set(key, tables);
+  const edits = tables.get(table) ?? new Map();
+  tables.set(table, edits);
+  return edits;
+}
