@@ -7,13 +7,14 @@ import type { NewObject } from '../git/objects.ts';
 import { writePack } from '../git/pack.ts';
 import { CatFileReader } from '../git/reader.ts';
 import { RefStore } from '../git/refs.ts';
-import { openRepository, type Repository } from '../git/repository.ts';
+import { openRemembered } from '../git/remembered.ts';
+import type { Repository } from '../git/repository.ts';
 import { ObjectWriter } from '../git/writer.ts';
 import { SnapshotCache } from './cache.ts';
 import { Mutex } from './mutex.ts';
 import { type Point, resolvePoint } from './point.ts';
 import { defaultWorktreeRoot } from './proposals/claim-code.ts';
-import { emptySnapshot, readSnapshot, type Snapshot, type Wanted } from './snapshot.ts';
+import { emptySnapshot, holds, readSnapshot, type Snapshot, type Wanted } from './snapshot.ts';
 
 export interface EngineOptions {
   cwd: string;
@@ -46,6 +47,8 @@ export class Engine {
   readonly #cache: SnapshotCache;
   #latest: Snapshot = emptySnapshot;
   #cacheTried = false;
+  /** The tree under each lease. Git knows it anyway; other readers find it once it was written. */
+  #emptyTreeWritten = false;
 
   private constructor(repository: Repository, options: EngineOptions) {
     const { config, commonDir, objectsDir, objectFormat } = repository;
@@ -74,8 +77,11 @@ export class Engine {
 
   /** @throws GIT_NOT_FOUND, NOT_A_REPOSITORY */
   static async open(options: EngineOptions): Promise<Engine> {
-    const repository = await openRepository({ cwd: options.cwd, variables: options.env.variables });
-    return new Engine(repository, options);
+    const { cwd, env } = options;
+    const repository = await openRemembered({ cwd, variables: env.variables, cacheDirectory: 'gitstate/cache' });
+    const engine = new Engine(repository, options);
+    engine.reader.warm();
+    return engine;
   }
 
   /** The commit that the state branch points to; null where there is no branch. */
@@ -106,6 +112,7 @@ export class Engine {
       this.#cacheTried = true;
       this.#latest = (await this.#cache.read()) ?? emptySnapshot;
     }
+    if (this.#latest.commit === commit && holds(this.#latest, wanted)) return this.#latest;
     try {
       this.#latest = await readSnapshot(this.reader, commit, this.#latest, wanted);
     } catch (error) {
@@ -148,8 +155,10 @@ export class Engine {
         },
       );
     }
-    if (objects.length < packFrom) await this.#writer.write(objects);
-    else await this.pack(objects);
+    const fresh = this.#emptyTreeWritten ? objects.filter(({ body }) => body.byteLength > 0) : objects;
+    if (fresh.length < packFrom) await this.#writer.write(fresh);
+    else await this.pack(fresh);
+    this.#emptyTreeWritten ||= objects.some(({ body }) => body.byteLength === 0);
   }
 
   async pack(objects: readonly NewObject[], { keep = false } = {}): Promise<void> {

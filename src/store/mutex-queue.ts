@@ -155,7 +155,9 @@ export class MutexQueue {
 
   /** Adds a child to the identity file, and to its copy `lock` where that is no link. */
   noteChild(pid: number, lock: string | null): void {
-    const child = { pid, started: processStart(pid), notedAt: this.#env.now() };
+    const started = processStart(pid);
+    if (this.#children.some((known) => known.pid === pid && known.started === started)) return;
+    const child = { pid, started, notedAt: this.#env.now() };
     const { path } = this.identity();
     this.#children.push(child);
     // On a new line in case the last one was cut short.

@@ -23,6 +23,12 @@ export const emptySnapshot: Snapshot = { commit: null, at: 0, tree: null, state:
 /** Sessions whose contents are wanted, by key; `all` for every one. */
 export type Wanted = 'all' | ReadonlySet<string>;
 
+/** Whether everything that is wanted is loaded. */
+export function holds({ state }: Snapshot, wanted: Wanted): boolean {
+  const keys = wanted === 'all' ? [...state.sessions.entries()].map(([key]) => key) : [...wanted];
+  return keys.every((key) => state.contents.has(key) || !state.sessions.has(key));
+}
+
 /** Reads the state of `commit`. What is the same in `before` is taken from there: only other object ids are read.
  *  @throws COMMIT_NOT_FOUND, CORRUPT_STATE, SCHEMA_TOO_NEW */
 export async function readSnapshot(

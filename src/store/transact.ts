@@ -112,6 +112,7 @@ export class Transactor {
   submit<R>(proposal: Proposal<R>, input: unknown, options: SubmitOptions = {}): Promise<Landed> {
     return new Promise((resolve, reject) => {
       try {
+        this.#engine.refs.warm();
         this.#queue.push(this.#waitingFor(proposal, parseRequest(proposal, input), options, resolve, reject));
         this.#running ??= this.#drain();
       } catch (error) {
