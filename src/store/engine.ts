@@ -78,7 +78,11 @@ export class Engine {
   /** @throws GIT_NOT_FOUND, NOT_A_REPOSITORY */
   static async open(options: EngineOptions): Promise<Engine> {
     const { cwd, env } = options;
-    const repository = await openRemembered({ cwd, variables: env.variables, cacheDirectory: 'gitstate/cache' });
+    const repository = await openRemembered({
+      cwd,
+      variables: env.variables,
+      cacheDirectory: 'gitstate/cache',
+    });
     const engine = new Engine(repository, options);
     engine.reader.warm();
     return engine;
@@ -155,10 +159,10 @@ export class Engine {
         },
       );
     }
-    const fresh = this.#emptyTreeWritten ? objects.filter(({ body }) => body.byteLength > 0) : objects;
+    const fresh = this.#emptyTreeWritten ? objects.filter((object) => !isEmptyTree(object)) : objects;
     if (fresh.length < packFrom) await this.#writer.write(fresh);
     else await this.pack(fresh);
-    this.#emptyTreeWritten ||= objects.some(({ body }) => body.byteLength === 0);
+    this.#emptyTreeWritten ||= objects.some(isEmptyTree);
   }
 
   async pack(objects: readonly NewObject[], { keep = false } = {}): Promise<void> {
@@ -179,14 +183,7 @@ export class Engine {
     if (!(error instanceof GitStateError) || error.code !== 'CORRUPT_STATE') return error;
     const { path } = error.details;
     if (typeof path !== 'string') return error;
-    const args = [
-      'rev-list',
-      '-1',
-      '--end-of-options',
-      tip,
-      '--',
-      `:(top,literal)${path.replace(/^\//, '')}`,
-    ];
+    const args = ['rev-list', '-1', '--end-of-options', tip, '--', path.replace(/^\//, '')];
     const { stdout } = await this.repository.git.run(args, { okStatuses: [0, 1, 128] });
     const commit = stdout.toString().trim() || null;
     const message =
@@ -197,6 +194,10 @@ export class Engine {
       details: { ...details, commit },
     });
   }
+}
+
+function isEmptyTree({ type, body }: NewObject): boolean {
+  return type === 'tree' && body.byteLength === 0;
 }
 
 function branchRefOf(name: string): string {

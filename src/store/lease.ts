@@ -42,7 +42,7 @@ export async function readLease(
   return lease?.claim_id === feature.claim.id ? { ...lease, oid: object.oid } : null;
 }
 
-function parseLease(message: string): Lease | null {
+export function parseLease(message: string): Lease | null {
   try {
     return Lease.parse(JSON.parse(message));
   } catch {

@@ -7,6 +7,7 @@ import type { Context } from './api/context.ts';
 import { featureMethods } from './api/features.ts';
 import { historyMethods } from './api/history.ts';
 import { overviewMethods } from './api/overview.ts';
+import { runnerMethods } from './api/runner.ts';
 import { sessionMethods } from './api/sessions.ts';
 import { readClaimFile } from './claim-file.ts';
 import { Engine } from './engine.ts';
@@ -59,6 +60,9 @@ export async function openStoreIn(options: StoreOptions, surroundings: Surroundi
     ...claimMethods(context),
     ...historyMethods(context),
     ...overviewMethods(context),
+
+    /** What only a runner of commands needs. */
+    runner: runnerMethods(context),
 
     /** What is odd about the surroundings: it stops nothing, but people should know. */
     warnings: () => warningsOf(engine),

@@ -93,7 +93,7 @@ export async function writerOf(
     '--end-of-options',
     context.tip,
     '--',
-    `:(top,literal)${checkpointPath(session, name)}`,
+    checkpointPath(session, name),
   ]);
   return oid || null;
 }

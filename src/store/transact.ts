@@ -240,6 +240,7 @@ export class Transactor {
     const wanted = wantedRefs(before.state, after, { ...recorder, commit: snapshot.commit, author });
     group.objects.push(...objects, ...wanted.objects);
     for (const [ref, oid] of wanted.refs) group.refs.set(ref, oid);
+    expectJudgedLease(operation, group);
     group.tip = snapshot;
     return landedOf(snapshot.commit, operation, decision, after);
   }
@@ -258,10 +259,12 @@ export class Transactor {
   }
 
   #operationOf(waiting: Waiting, draft: Draft, view: View): Operation {
-    const { actor, ...fields } = draft;
-    // Parsing settles the order of keys, so that the operation reads back to the same bytes.
+    const { actor, type, session, args } = draft;
+    // What is applied is what will be read back: no undefined fields, and keys in the order of the schema.
     return Operation.parse({
-      ...fields,
+      type,
+      session,
+      args: JSON.parse(JSON.stringify(args)),
       actor: actor ?? this.#engine.identity.name,
       at: view.at,
       id: waiting.operationId,
@@ -422,6 +425,12 @@ export class Transactor {
     const { type, session, args } = operation;
     return { ...landedOf(commit.oid, operation, { type, session, args } as Draft, state), repeated: true };
   }
+}
+
+/** A takeover was judged by a lease; one renewed since must not fall to it. */
+function expectJudgedLease({ type, session, args }: Operation, { expected }: Group): void {
+  if (type === 'feature.claim' && args.takeover?.lease)
+    expected.set(leaseRef(session, args.feature), args.takeover.lease);
 }
 
 function ignore(): void {}

@@ -13,12 +13,17 @@ beforeAll(async () => {
     bundle: true,
     platform: 'node',
     format: 'esm',
-    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+    banner: {
+      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+    },
     logLevel: 'error',
   });
 });
 
-function runWorker(cwd: string, worker: string): Promise<{ status: number | null; out: string; err: string }> {
+function runWorker(
+  cwd: string,
+  worker: string,
+): Promise<{ status: number | null; out: string; err: string }> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [script, cwd, worker]);
     let out = '';
@@ -37,11 +42,15 @@ test('16 processes drain 200 features, each claimed exactly once', { timeout: 12
   const { repository, store } = await makeStore();
   const ids = Array.from({ length: 200 }, (_, index) => String(index + 1).padStart(3, '0'));
   await store.planLoad({ features: ids.map((id) => ({ id })) });
-  const runs = await Promise.all(Array.from({ length: 16 }, (_, index) => runWorker(repository.path, `W${index + 1}`)));
+  const runs = await Promise.all(
+    Array.from({ length: 16 }, (_, index) => runWorker(repository.path, `W${index + 1}`)),
+  );
   expect(runs.map(({ status, err }) => ({ status, err }))).toEqual(runs.map(() => ({ status: 0, err: '' })));
   const claimed = runs.flatMap(({ out }) => out.split('\n').filter(Boolean));
   expect(claimed.sort()).toEqual(ids);
-  const log = repository.git('log', '--format=%(trailers:key=gitstate-op,valueonly,separator=%x2C)', 'gitstate').split('\n');
+  const log = repository
+    .git('log', '--format=%(trailers:key=gitstate-op,valueonly,separator=%x2C)', 'gitstate')
+    .split('\n');
   expect(log.filter((op) => op === 'feature.claim')).toHaveLength(200);
   expect(log.filter((op) => op === 'feature.complete')).toHaveLength(200);
   expect(repository.git('rev-list', '--min-parents=2', 'gitstate')).toBe('');

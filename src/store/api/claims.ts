@@ -3,6 +3,7 @@ import { contentsOf, requireFeature } from '../../core/state.ts';
 import { parseDuration } from '../../core/time.ts';
 import { type FeatureView, featureView } from '../../core/views.ts';
 import { GitStateError, isGitStateError } from '../../errors.ts';
+import { storageFailure } from '../../git/failure.ts';
 import { dropClaimFile, writeClaimFile } from '../claim-file.ts';
 import { placeWorktree } from '../code.ts';
 import { judgeClaim, readLease } from '../lease.ts';
@@ -34,6 +35,8 @@ export interface ClaimOptions extends CallOptions {
   wait?: boolean | string;
   /** Only these features where none is named. */
   only?: string[];
+  /** None of these features where none is named. */
+  except?: string[];
   /** The claim is over when this process is; for runners. */
   runner?: boolean;
 }
@@ -104,7 +107,9 @@ export function claimMethods(context: Context) {
       return path;
     } catch (error) {
       await submit(context, featureRelease, { session, feature: id, token: token ?? undefined });
-      throw error;
+      const failure = await storageFailure(error, engine.repository.commonDir);
+      failure.details.feature = id;
+      throw failure;
     }
   }
 

@@ -28,6 +28,8 @@ const request = z.strictObject({
   worktree: z.boolean().optional(),
   /** Only these may be taken where none is named. */
   only: z.array(FeatureId).optional(),
+  /** These may not be taken where none is named. */
+  except: z.array(FeatureId).optional(),
   /** Made by the runner: the claim is over when its process is. */
   runner: z.boolean().optional(),
 });
@@ -104,7 +106,8 @@ function choose(
     });
   }
   const allowed = asked.only && new Set(asked.only.map(keyOf));
-  const accept = (feature: Feature) => allowed === undefined || allowed.has(keyOf(feature.id));
+  const refused = new Set(asked.except?.map(keyOf));
+  const accept = ({ id }: Feature) => (allowed?.has(keyOf(id)) ?? true) && !refused.has(keyOf(id));
   const found = firstReady(contents, accept) ?? firstAbandoned(view, session, contents, accept);
   if (found) return found;
   throw nothingReady(contents);

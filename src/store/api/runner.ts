@@ -1,0 +1,74 @@
+import { claimedFeatures } from '../../core/select.ts';
+import { livenessOf, type ProcessIdentity } from '../../env.ts';
+import { decodeCommit } from '../../git/commit.ts';
+import { listWorktrees, removeWorktree, worktreeStatus } from '../../git/worktrees.ts';
+import { operationOf, readCommit } from '../history.ts';
+import { type Lease, parseLease, readLease } from '../lease.ts';
+import { type Context, readSession } from './context.ts';
+
+/** A claim of a runner that is over, or is to be ended, with the processes that worked under it. */
+export interface FormerClaim {
+  feature: string;
+  worker: string;
+  /** Why it is over; null where it is not yet. */
+  reason: 'expired' | 'dead' | 'forced' | null;
+  claim: string;
+  /** The runner; null where a person made the claim. */
+  runner: ProcessIdentity | null;
+  /** Leader of the process group that worked under the claim; null where none was noted. */
+  child: ProcessIdentity | null;
+}
+
+/** What a runner of commands needs to know beside the commands of everybody else. */
+export function runnerMethods(context: Context) {
+  const { engine } = context;
+
+  return {
+    /** The claim that the claim made by `commit` took over; null where it took over none. */
+    async predecessor(commit: string): Promise<FormerClaim | null> {
+      const made = await readCommit(engine.reader, commit);
+      const operation = made && (await operationOf(engine.reader, made));
+      if (operation?.type !== 'feature.claim' || !operation.args.takeover) return null;
+      const { worker, claim, lease: oid, reason } = operation.args.takeover;
+      const object = oid === null ? null : await engine.reader.read(oid);
+      const lease = object?.type === 'commit' ? parseLease(decodeCommit(object.body).message) : null;
+      return { feature: operation.args.feature, worker, reason, claim, ...processesOf(lease) };
+    },
+
+    /** Claims whose runner is provably gone while what it started still runs. */
+    async orphans({ session: id }: { session: string }): Promise<FormerClaim[]> {
+      const { session, contents } = await readSession(context, { session: id });
+      const found: FormerClaim[] = [];
+      for (const feature of claimedFeatures(contents)) {
+        const claim = feature.claim!;
+        if (!claim.runner) continue;
+        const { runner, child } = processesOf(await readLease(engine.reader, session.id, feature));
+        if (!runner || !child || livenessOf(runner, engine.env.identity) !== 'dead') continue;
+        if (livenessOf(child, engine.env.identity) !== 'alive') continue;
+        const { id: name, worker_id } = feature;
+        found.push({ feature: name, worker: worker_id!, reason: null, claim: claim.id, runner, child });
+      }
+      return found;
+    },
+
+    /** Removes a worktree that holds nothing uncommitted; its branch stays.
+     *  @returns why it was kept; null after it was removed. */
+    async removeWorktree(path: string): Promise<string | null> {
+      const found = (await listWorktrees(engine.repository)).find((one) => one.path === path);
+      if (!found || found.prunable) return 'it is not there';
+      if (found.locked) return 'it is locked';
+      const { dirty, unpushed, branch } = await worktreeStatus(engine.repository, path);
+      if (dirty) return 'it has uncommitted changes';
+      if (branch === null && unpushed) return 'it has commits that are on no branch';
+      await removeWorktree(engine.repository, path);
+      return null;
+    },
+  };
+}
+
+function processesOf(lease: Lease | null): Pick<FormerClaim, 'runner' | 'child'> {
+  if (lease === null || lease.pid === null) return { runner: null, child: null };
+  const { host, boot, pidns, pid, started, child } = lease;
+  const machine = { host, boot, pidns };
+  return { runner: { ...machine, pid, started }, child: child && { ...machine, ...child } };
+}
