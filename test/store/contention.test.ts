@@ -1,23 +1,11 @@
 import { spawn } from 'node:child_process';
-import { join } from 'node:path';
-import { build } from 'esbuild';
 import { beforeAll, expect, test } from 'vitest';
-import { temporaryDirectory } from '../support/repo.ts';
+import { bundle } from '../support/bundle.ts';
 import { makeStore } from '../support/store.ts';
 
-const script = join(temporaryDirectory(), 'claim-worker.mjs');
+let script: string;
 beforeAll(async () => {
-  await build({
-    entryPoints: ['test/support/claim-worker.ts'],
-    outfile: script,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-    },
-    logLevel: 'error',
-  });
+  script = await bundle('claim-worker');
 });
 
 function runWorker(

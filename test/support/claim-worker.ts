@@ -1,5 +1,5 @@
-import { openStore } from '../../src/index.ts';
 import { isGitStateError } from '../../src/errors.ts';
+import { openStore } from '../../src/index.ts';
 
 /** Claims and completes features until none is left; prints each one on a line. */
 const [cwd, worker] = process.argv.slice(2);

@@ -29,7 +29,11 @@ export function testEnv(): TestEnv {
 }
 
 /** Opens the store of a directory; it is closed after the tests of the file. */
-export async function openTestStore(cwd: string, options: StoreOptions = {}, env: Env = testEnv()): Promise<Store> {
+export async function openTestStore(
+  cwd: string,
+  options: StoreOptions = {},
+  env: Env = testEnv(),
+): Promise<Store> {
   const store = await openStoreIn(options, { env, cwd });
   open.push(store);
   return store;
