@@ -58,6 +58,10 @@ const unsafeAllowed = {
   allowUnsafeAskPass: true,
   allowUnsafeSshCommand: true,
   allowUnsafeConfigPaths: true,
+  // Git itself sets GIT_EXEC_PATH for the commands that it starts, such as `git state`.
+  allowUnsafeExec: true,
+  allowUnsafeGitProxy: true,
+  allowUnsafeTemplateDir: true,
 } as const;
 
 /** Turns what simple-git throws into our error. */

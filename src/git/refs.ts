@@ -56,6 +56,8 @@ const succeeded = 'start: ok\nprepare: ok\ncommit: ok\n';
 export class RefStore {
   /** What Git said at the last failure, for people to read: it decides nothing. */
   lastFailure: string | null = null;
+  /** Whether Git was killed at the last failure, and so may have left its locks; one that gives up takes them away. */
+  wasKilled = false;
   readonly #repository: Repository;
   readonly #options: RefStoreOptions;
   #coprocess: Coprocess | null = null;
@@ -119,6 +121,7 @@ export class RefStore {
     this.#onReply = null;
     this.#output = '';
     if (ending !== null) {
+      this.wasKilled = ending.signal !== null;
       this.lastFailure =
         ending.error?.message ?? (ending.stderr.trim() || `ended by ${ending.signal ?? ending.status}`);
       return 'failed';

@@ -41,10 +41,12 @@ export async function openStoreIn(options: StoreOptions, surroundings: Surroundi
   const { env } = surroundings;
   const cwd = options.cwd ?? surroundings.cwd;
   const engine = await Engine.open({ cwd, env, branch: options.branch, onExit: surroundings.onExit });
-  const transactor = new Transactor(engine, { derivedWorker: derivedWorker(engine) });
+  const worker = derivedWorker(engine);
+  const transactor = new Transactor(engine, { derivedWorker: worker });
   const context: Context = {
     engine,
     transactor,
+    derivedWorker: worker,
     defaults: {
       session: options.session,
       worker: options.worker,

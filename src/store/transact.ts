@@ -3,6 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { leaseRef } from '../codec/tag.ts';
 import { apply } from '../core/apply.ts';
+import type { Feature } from '../core/entities.ts';
 import { keyOf, OperationId } from '../core/ids.ts';
 import { type JsonValue, jsonFault, sortKeys } from '../core/json.ts';
 import { Operation } from '../core/operation.ts';
@@ -52,6 +53,8 @@ interface Group {
   readonly refs: Map<string, string | null>;
   /** What a renewal was decided on; it must still be so when it is published. */
   readonly expected: Map<string, string | null>;
+  /** Whether the branch must stand still although nothing is committed. */
+  pinned: boolean;
   /** Where the branch is after the last operation. */
   tip: Snapshot;
 }
@@ -211,6 +214,7 @@ export class Transactor {
       objects: [],
       refs: new Map(),
       expected: new Map(),
+      pinned: false,
       tip: base,
     };
     for (const waiting of unsettled) {
@@ -290,9 +294,7 @@ export class Transactor {
       derivedWorker: this.#derivedWorker,
       tokenSecretPart: randomPartOf(this.#secret, waiting.operationId),
       lease: (session, feature) =>
-        this.#facts.get(`lease ${session}/${feature.id}/${feature.claim?.id}`, () =>
-          readLease(reader, session, feature),
-        ),
+        this.#facts.get(leaseKey(session, feature), () => readLease(reader, session, feature)),
       ref: (name) => this.#facts.get(`ref ${name}`, async () => (await reader.info(name))?.oid ?? null),
       point: (text, session) =>
         this.#facts.get(`point ${session} ${text}`, () => engine.point(snapshot, text, session)),
@@ -306,11 +308,18 @@ export class Transactor {
     const ref = leaseRef(session, feature.id);
     group.objects.push(...lease);
     group.refs.set(ref, lease.at(-1)!.oid);
-    group.expected.set(ref, from?.oid ?? null);
+    if (from) group.expected.set(ref, from.oid);
+    // Without a lease to replace, a renewal stands on the branch alone, so the branch must not move meanwhile.
+    else group.pinned = true;
+    // Whoever comes later in this group judges the claim by its renewed lease.
+    this.#facts.put(leaseKey(session, feature), { ...to, oid: lease.at(-1)!.oid });
   }
 
   /** Stores the objects and moves the refs. @returns false after a lost race. */
-  async #publish({ base, tip: snapshot, objects, refs, expected }: Group, held: Held): Promise<boolean> {
+  async #publish(
+    { base, tip: snapshot, objects, refs, expected, pinned }: Group,
+    held: Held,
+  ): Promise<boolean> {
     const engine = this.#engine;
     const current = new Map<string, string | null>();
     await Promise.all(
@@ -323,8 +332,6 @@ export class Transactor {
     );
     const moves = movesFrom(current, refs);
     const branchMoves = snapshot.commit !== base.commit;
-    // A renewal without a lease to replace stands on the branch alone, so the branch must not move meanwhile.
-    const pinned = [...expected].some(([ref, old]) => old === null && refs.get(ref) !== null);
     // A clone that knows the branch only from its remote makes its own with the first write.
     const local = base.commit === null ? null : await engine.localTip();
     const adopts = base.commit !== null && local === null;
@@ -346,7 +353,7 @@ export class Transactor {
     const engine = this.#engine;
     const outcome = await engine.refs.transact(moves);
     if (outcome === 'moved') return outcome;
-    const children = [...held.inherited, ...engine.mutex.children];
+    const children = [...held.inherited, ...(engine.refs.wasKilled ? engine.mutex.children : [])];
     const cleared = moves.map(({ ref }) =>
       clearDeadRefLock({ lockFile: lockPath(engine.repository, ref), children, env: engine.env }),
     );
@@ -431,6 +438,10 @@ export class Transactor {
 function expectJudgedLease({ type, session, args }: Operation, { expected }: Group): void {
   if (type === 'feature.claim' && args.takeover?.lease)
     expected.set(leaseRef(session, args.feature), args.takeover.lease);
+}
+
+function leaseKey(session: string, { id, claim }: Feature): string {
+  return `lease ${session}/${id}/${claim?.id}`;
 }
 
 function ignore(): void {}

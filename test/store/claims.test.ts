@@ -225,3 +225,29 @@ test('a session that is not active takes no new work, and ends only without clai
     status: 'completed',
   });
 });
+
+test('a lease ref that holds something else is replaced by the next renewal', async () => {
+  const { repository, store } = await makeStore();
+  await addFeatures(store, ['1']);
+  const { token } = await store.claim({ worker: 'W1' });
+  repository.git('update-ref', 'refs/gitstate/leases/s/1', repository.git('rev-parse', 'main'));
+  await store.heartbeat({ feature: '1', token: token! });
+  expect(await store.claimCheck({ feature: '1', token: token! })).toMatchObject({
+    held: true,
+    expired: false,
+  });
+  expect(repository.git('log', '-1', '--format=%s', 'refs/gitstate/leases/s/1')).toContain('"worker":"W1"');
+});
+
+test('a renewal and a takeover in one group never both succeed', async () => {
+  const { repository, store, env } = await makeStore();
+  await addFeatures(store, ['1']);
+  const { token } = await store.claim({ worker: 'W1', lease: '1m' });
+  env.offsetMs = 2 * minute;
+  const outcomes = await Promise.all([
+    codeOf(store.heartbeat({ feature: '1', token: token! })),
+    codeOf(store.claim({ worker: 'W2', feature: '1' })),
+  ]);
+  expect(outcomes).toEqual([null, 'ALREADY_CLAIMED']);
+  await expectSound(repository);
+});

@@ -1,3 +1,4 @@
+import type { Feature } from '../../core/entities.ts';
 import { claimedFeatures, isAllComplete, progressOf } from '../../core/select.ts';
 import { contentsOf, requireFeature } from '../../core/state.ts';
 import { parseDuration } from '../../core/time.ts';
@@ -10,6 +11,7 @@ import { judgeClaim, readLease } from '../lease.ts';
 import type { Landed } from '../proposal.ts';
 import { featureClaim, heartbeat } from '../proposals/claim.ts';
 import { featureRelease } from '../proposals/feature.ts';
+import { isDerivedFrom } from '../proposals/scope.ts';
 import { claimIdOf, parseToken, randomPartOf, readSecret } from '../token.ts';
 import {
   type CallOptions,
@@ -107,6 +109,7 @@ export function claimMethods(context: Context) {
       return path;
     } catch (error) {
       await submit(context, featureRelease, { session, feature: id, token: token ?? undefined });
+      if (!(error instanceof Error && 'code' in error)) throw error;
       const failure = await storageFailure(error, engine.repository.commonDir);
       failure.details.feature = id;
       throw failure;
@@ -171,18 +174,17 @@ export function claimMethods(context: Context) {
       const { session: id, worker, token, feature: named } = scoped(context, options);
       const { session, contents, state } = await readSession(context, { session: id });
       const claimId = token === undefined ? null : parseToken(token);
+      const isMine = ({ claim, worker_id }: Feature) => {
+        if (claim === null) return false;
+        if (claimId !== null) return claim.id === claimId;
+        return worker === undefined ? isDerivedFrom(context.derivedWorker, worker_id) : worker_id === worker;
+      };
       const feature =
         named === undefined
-          ? claimedFeatures(contents).find((one) =>
-              claimId ? one.claim?.id === claimId : one.worker_id === worker,
-            )
+          ? claimedFeatures(contents).find(isMine)
           : requireFeature(state, session.id, named);
-      if (!feature)
-        throw new GitStateError('USAGE', 'no feature is named, and none is claimed by you', {
-          hint: 'name the feature',
-        });
-      const mine =
-        feature.claim !== null && (claimId ? feature.claim.id === claimId : feature.worker_id === worker);
+      if (!feature) throw nothingToCheck(claimId !== null);
+      const mine = isMine(feature);
       const lease = await readLease(engine.reader, session.id, feature);
       const { env, driftMs } = engine;
       const judged = feature.claim && judgeClaim(feature, lease, { env, nowMs: env.now(), driftMs });
@@ -200,6 +202,18 @@ export function claimMethods(context: Context) {
       dropClaimFile(worktree);
     },
   };
+}
+
+/** A token that holds nothing is stale, whichever feature it was for. */
+function nothingToCheck(byToken: boolean): GitStateError {
+  return byToken
+    ? new GitStateError('STALE_TOKEN', 'this token holds no feature any more', {
+        hint: 'nothing was lost; claim again with `git state claim`',
+        details: { feature: null, holder: null, expires_at: null },
+      })
+    : new GitStateError('USAGE', 'no feature is named, and none is claimed by you', {
+        hint: 'name the feature',
+      });
 }
 
 function waitLimit(wait: boolean | string | undefined): number {

@@ -51,6 +51,8 @@ export interface Defaults {
 export interface Context {
   readonly engine: Engine;
   readonly transactor: Transactor;
+  /** Name for a worker that gives none. */
+  readonly derivedWorker: string;
   readonly defaults: Defaults;
   readonly warn: (message: string) => void;
 }

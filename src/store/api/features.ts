@@ -137,9 +137,16 @@ export function featureMethods(context: Context) {
       return { features: await viewOf(reading, wanted) };
     },
 
-    async show(options: ReadOptions & { feature: string }): Promise<FeatureView> {
+    /** The feature named, else that of the surroundings. @throws USAGE where there is none */
+    async show(options: ReadOptions & { feature?: string } = {}): Promise<FeatureView> {
+      const named = scoped(context, { session: options.session, feature: options.feature }).feature;
+      if (named === undefined) {
+        throw new GitStateError('USAGE', 'no feature is named', {
+          hint: 'name the feature, or set GITSTATE_FEATURE',
+        });
+      }
       const reading = await readSession(context, options);
-      const feature = requireFeature(reading.state, reading.session.id, options.feature);
+      const feature = requireFeature(reading.state, reading.session.id, named);
       return (await viewOf(reading, [feature]))[0]!;
     },
 

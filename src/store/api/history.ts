@@ -14,7 +14,9 @@ import {
   type CallOptions,
   type Context,
   namedSession,
+  pastSnapshot,
   type Reading,
+  type ReadOptions,
   readSession,
   scoped,
   submit,
@@ -47,6 +49,8 @@ export interface LogOptions {
   all?: boolean;
   /** At most so many entries. */
   limit?: number;
+  /** The newest entry is the one at this point: checkpoint, commit, date or age. */
+  at?: string;
 }
 
 export function historyMethods(context: Context) {
@@ -61,10 +65,11 @@ export function historyMethods(context: Context) {
         hint: 'git state init',
       });
     }
+    const newest = (await pastSnapshot(context, options))?.commit ?? tip;
     const accepts = filterOf(context, options);
     const sinceMs = momentOf(options.since);
     let count = 0;
-    for await (const commit of walk(history, tip)) {
+    for await (const commit of walk(history, newest)) {
       if (count >= limit || (sinceMs !== null && commit.author.at * 1000 < sinceMs)) return;
       const entry = await entryOf(commit);
       if (!accepts(entry)) continue;
@@ -172,9 +177,9 @@ export function historyMethods(context: Context) {
     },
 
     async checkpointList(
-      options: { session?: string; feature?: string } = {},
+      options: ReadOptions & { feature?: string } = {},
     ): Promise<{ checkpoints: CheckpointView[] }> {
-      const reading = await readSession(context, { session: options.session });
+      const reading = await readSession(context, options);
       const all = [...reading.contents.checkpoints.values()]
         .filter(({ feature }) => options.feature === undefined || feature === options.feature)
         .sort((a, b) =>
@@ -185,8 +190,8 @@ export function historyMethods(context: Context) {
       return { checkpoints };
     },
 
-    async checkpointShow(options: { session?: string; name: string }): Promise<CheckpointView> {
-      const reading = await readSession(context, { session: options.session });
+    async checkpointShow(options: ReadOptions & { name: string }): Promise<CheckpointView> {
+      const reading = await readSession(context, options);
       return viewOf(reading, requireCheckpoint(reading.state, reading.session.id, options.name));
     },
 

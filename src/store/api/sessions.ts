@@ -1,5 +1,5 @@
 import { contentsBySession } from '../../core/select.ts';
-import { contentsOf, requireSession } from '../../core/state.ts';
+import { contentsOf, NotLoaded, requireSession, requireStore, type State } from '../../core/state.ts';
 import { type SessionView, sessionView } from '../../core/views.ts';
 import type { Landed, Proposal } from '../proposal.ts';
 import {
@@ -13,6 +13,7 @@ import { storeInit } from '../proposals/store.ts';
 import {
   type CallOptions,
   type Context,
+  pastSnapshot,
   type ReadOptions,
   readSession,
   scoped,
@@ -38,10 +39,23 @@ export interface SessionOptions extends CallOptions {
 export function sessionMethods(context: Context) {
   const { engine } = context;
 
-  function answer(landed: Landed): SessionView & Written {
+  async function answer(landed: Landed): Promise<SessionView & Written> {
     const id = (landed.operation?.session ?? (landed.decision as { session: string | null }).session)!;
-    const session = requireSession(landed.state, id);
-    return { ...sessionView(session, contentsOf(landed.state, id)), ...writtenOf(landed) };
+    const state = await withContents(landed, id);
+    return { ...sessionView(requireSession(state, id), contentsOf(state, id)), ...writtenOf(landed) };
+  }
+
+  /** The state after an operation that may not have needed the session's contents, with them. */
+  async function withContents({ state, commit }: Landed, id: string): Promise<State> {
+    try {
+      contentsOf(state, id);
+      return state;
+    } catch (error) {
+      if (!(error instanceof NotLoaded)) throw error;
+      return commit === null
+        ? (await context.transactor.read('all')).state
+        : (await engine.past(commit)).state;
+    }
   }
 
   const end =
@@ -70,8 +84,10 @@ export function sessionMethods(context: Context) {
     },
 
     /** Active sessions in the order of their start; with `all`, the others too. */
-    async sessionList(options: { all?: boolean } = {}): Promise<{ sessions: SessionView[] }> {
-      const { state } = await context.transactor.read('all');
+    async sessionList(options: { all?: boolean; at?: string } = {}): Promise<{ sessions: SessionView[] }> {
+      const past = await pastSnapshot(context, options);
+      const { state } = past ?? (await context.transactor.read('all'));
+      requireStore(state);
       const rows = contentsBySession(state).map(({ session, contents }) => sessionView(session, contents));
       return { sessions: options.all ? rows : rows.filter(({ status }) => status === 'active') };
     },

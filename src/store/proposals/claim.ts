@@ -143,8 +143,17 @@ export function nothingReady(contents: Contents): GitStateError {
       : in_progress > 0
         ? 'wait for one with `git state claim --wait`, or see `git state status`'
         : 'see what blocks what with `git state status`; failed features wait for `git state retry`',
-    details: { all_complete, blocked: blockedFeatures(contents) },
+    details: { all_complete, blocked: blockedFeatures(contents), in_progress: underWay(contents) },
   });
+}
+
+/** Who works on what; a runner's claim ends by itself. */
+function underWay(contents: Contents): { id: string; worker: string | null; runner: boolean }[] {
+  return claimedFeatures(contents).map(({ id, worker_id, claim }) => ({
+    id,
+    worker: worker_id,
+    runner: claim?.runner ?? false,
+  }));
 }
 
 export function judge(view: View, session: Session, feature: Feature): Judgement {
