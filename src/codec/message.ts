@@ -11,10 +11,17 @@ export const inlineArgsMax = 16 * 1024;
 export const payloadPartMax = 8 * 1024 * 1024;
 
 const prefix = 'gitstate-';
+/** 9999-12-31T23:59:59Z, the last time that ISO 8601 writes with four digits for the year. */
+const lastSecond = 253_402_300_799;
 
 /** The arguments of an operation as one line of JSON, in which no character can end a line or hide text. */
 export function encodeArgs(operation: Operation): string {
   return escapeControls(JSON.stringify(operation.args));
+}
+
+/** Whether arguments are too large to stand in the message. */
+export function needsPayload(argsText: string): boolean {
+  return Buffer.byteLength(argsText) > inlineArgsMax;
 }
 
 /** The message of an operation's commit: a subject and real Git trailers.
@@ -76,6 +83,7 @@ export function decodeMessage(
   requireKnownSchema(trailers.get('schema'), type);
   const payload = trailers.get('args-oid');
   const argsText = payload === undefined ? trailers.get('args') : loadPayload(payload);
+  if (author.at > lastSecond) throw malformed(`time ${author.at}`);
   const result = Operation.safeParse({
     type,
     session: trailers.get('session') ?? null,
@@ -89,7 +97,10 @@ export function decodeMessage(
     const issue = result.error.issues[0];
     throw malformed(`${issue?.path.join('.')}: ${issue?.message}`);
   }
-  const encoded = encodeMessage(result.data, encodeArgs(result.data), payload ?? null);
+  const encodedArgs = encodeArgs(result.data);
+  if (encodedArgs !== argsText) throw malformed('its arguments are not in their canonical form');
+  if (needsPayload(encodedArgs) !== (payload !== undefined)) throw malformed('arguments in the wrong place');
+  const encoded = encodeMessage(result.data, encodedArgs, payload ?? null);
   if (encoded !== message) throw malformed('subject, trailers and arguments do not agree');
   return result.data;
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { keyOf } from '../core/ids.ts';
+import { idFault, keyOf } from '../core/ids.ts';
+import { Instant } from '../core/time.ts';
 
 /** Where each entity stands in the tree. */
 
@@ -64,25 +65,46 @@ export type PlacedEntity =
 
 /** Reads a path of the tree; null where no entity can stand. */
 export function placeOf(path: string): PlacedEntity | null {
-  const parts = path.split('/');
-  const [top, session, folder, ...rest] = parts;
+  const [top, ...parts] = path.split('/');
   if (path === readmePath) return { kind: 'readme' };
   if (path === storePath) return { kind: 'store' };
-  if (top === 'payload' && parts.length === 3) return { kind: 'payload' };
-  if (top === 'presets' && parts.length === 2) return named(session, (id) => ({ kind: 'preset', id }));
-  if (top !== 'sessions' || session === undefined || folder === undefined) return null;
-  if (folder === 'session.json' && rest.length === 0) return { kind: 'session', session };
-  if (folder === 'workers' && rest.length === 1)
-    return named(rest[0], (id) => ({ kind: 'worker', session, id }));
-  if (folder === 'features' && rest.length === 2)
-    return named(rest[1], (id) => ({ kind: 'feature', session, id }));
-  if (folder === 'checkpoints' && rest.length === 2) {
-    return named(rest[1], (id) => ({ kind: 'checkpoint', session, id }));
+  if (top === 'payload') return parts.length === 2 ? { kind: 'payload' } : null;
+  if (top === 'presets') return parts.length === 1 ? named(parts[0], (id) => ({ kind: 'preset', id })) : null;
+  const [session, folder, ...rest] = parts;
+  if (top !== 'sessions' || session === undefined || idFault(session) !== null) return null;
+  return placeInSession(session, folder, rest);
+}
+
+function placeInSession(session: string, folder: string | undefined, rest: string[]): PlacedEntity | null {
+  const file = rest.at(-1);
+  switch (`${folder} ${rest.length}`) {
+    case 'session.json 0':
+      return { kind: 'session', session };
+    case 'workers 1':
+      return named(file, (id) => ({ kind: 'worker', session, id }));
+    case 'features 2':
+      return named(file, (id) => ({ kind: 'feature', session, id }));
+    case 'checkpoints 2':
+      return named(file, (id) => ({ kind: 'checkpoint', session, id }));
+    case 'costs 3':
+      return costPlace(session, rest[0]!, file);
+    default:
+      return folder === 'artifacts' && isArtifactPath(rest)
+        ? { kind: 'artifact', session, path: rest.join('/') }
+        : null;
   }
-  if (folder === 'costs' && rest.length === 3)
-    return named(rest[2], (id) => ({ kind: 'cost', session, day: rest[0]!, id }));
-  if (folder === 'artifacts' && rest.length >= 3) return { kind: 'artifact', session, path: rest.join('/') };
-  return null;
+}
+
+function costPlace(session: string, day: string, file: string | undefined): PlacedEntity | null {
+  const place = named(file, (id) => ({ kind: 'cost', session, day, id }));
+  if (place?.kind !== 'cost' || !Instant.safeParse(`${day}T00:00:00Z`).success) return null;
+  return idFault(place.id.replace(/~[1-9]\d{0,5}$/, '')) === null ? place : null;
+}
+
+/** `<feature>/<step>/<file>`, where the file may stand in folders. */
+function isArtifactPath([feature = '', step = '', ...file]: string[]): boolean {
+  if (idFault(feature) !== null || idFault(step) !== null || file.length === 0) return false;
+  return file.join('/').length <= 255 && file.every((part) => /^[A-Za-z0-9][A-Za-z0-9 ._-]*$/.test(part));
 }
 
 function named(file: string | undefined, place: (id: string) => PlacedEntity): PlacedEntity | null {

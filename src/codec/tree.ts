@@ -10,7 +10,7 @@ import {
   Worker,
 } from '../core/entities.ts';
 import { keyOf } from '../core/ids.ts';
-import { jsonFault } from '../core/json.ts';
+import { jsonDepthMax, jsonFault } from '../core/json.ts';
 import { type Contents, emptyContents, type State } from '../core/state.ts';
 import type { Table } from '../core/table.ts';
 import { GitStateError } from '../errors.ts';
@@ -30,6 +30,8 @@ import {
 
 /** Largest state file, in bytes; artifacts are not under it. */
 export const fileBytesMax = 10 * 1024 * 1024;
+/** Levels of an entity's own around the JSON of users: the document, its steps, a step. */
+const entityLevels = 3;
 
 /** What a path of the tree becomes: text that is stored as a blob, or a blob that exists already. */
 export type FileChange =
@@ -77,9 +79,12 @@ function collect<V>(
   pathOf: (key: string, value: V) => string,
 ): void {
   for (const key of after.changedSince(before)) {
-    const value = after.get(key);
-    const path = pathOf(key, (value ?? before.get(key))!);
-    changes.push(value === undefined ? { path, gone: true } : entityChange(path, schema, value));
+    const [old, value] = [before.get(key), after.get(key)];
+    const oldPath = old && pathOf(key, old);
+    const path = value && pathOf(key, value);
+    // An id that comes back in other letters has another file.
+    if (oldPath !== undefined && oldPath !== path) changes.push({ path: oldPath, gone: true });
+    if (path !== undefined) changes.push(entityChange(path, schema, value as V));
   }
 }
 
@@ -90,7 +95,10 @@ function blobChange(path: string, oid: string | null): FileChange {
 function entityChange<V>(path: string, schema: z.ZodType<V>, value: V | null): FileChange {
   if (value === null) return { path, gone: true };
   // Parsing settles the key order and refuses to write what could not be read again.
-  const text = canonicalJson(schema.parse(value));
+  const result = schema.safeParse(value);
+  if (!result.success)
+    throw new GitStateError('INVALID_INPUT', `'${path}' cannot be written: ${firstIssue(result.error)}`);
+  const text = canonicalJson(result.data);
   if (Buffer.byteLength(text) > fileBytesMax) {
     throw new GitStateError('INVALID_INPUT', `'${path}' would be larger than 10 MiB`);
   }
@@ -106,16 +114,20 @@ export function parseFile(place: PlacedEntity, path: string, text: string): File
     case 'store':
       return { key: '', value: parseStore(path, text) };
     case 'preset':
-      return checked(Preset, path, text, (preset) => preset.name, place.id);
+      return checked(Preset, path, text, ({ name }) => ({ id: name, home: presetPath(name) }));
     case 'session':
-      return checked(Session, path, text, ({ id }) => id, place.session);
+      return checked(Session, path, text, ({ id }) => ({ id, home: sessionPath(id) }));
     case 'feature':
-      return checked(Feature, path, text, ({ id }) => id, place.id);
+      return checked(Feature, path, text, ({ id }) => ({ id, home: featurePath(place.session, id) }));
     case 'worker':
-      return checked(Worker, path, text, ({ id }) => id, place.id);
+      return checked(Worker, path, text, ({ id }) => ({ id, home: workerPath(place.session, id) }));
     case 'checkpoint':
-      return checked(Checkpoint, path, text, ({ name }) => name, null);
+      return checked(Checkpoint, path, text, ({ name }) => ({
+        id: name,
+        home: checkpointPath(place.session, name),
+      }));
     case 'cost':
+      requireHome(path, costPath(place.session, place.day, keyOf(place.id)), place.id);
       return { key: `${place.day}/${keyOf(place.id)}`, value: parsed(CostSheet, path, text) };
     case 'readme':
     case 'payload':
@@ -143,24 +155,32 @@ function parseStore(path: string, text: string): StoreInfo {
   return parsed(StoreInfo, path, text);
 }
 
+/** @param placeFor the id of an entity and the path at which its file belongs. */
 function checked<V>(
   schema: z.ZodType<V>,
   path: string,
   text: string,
-  idOf: (value: V) => string,
-  expected: string | null,
+  placeFor: (value: V) => { id: string; home: string },
 ): FileEntity {
   const value = parsed(schema, path, text);
-  const id = idOf(value);
-  if (expected !== null && id !== expected) throw corrupt(path, `names '${id}' inside`);
+  const { id, home } = placeFor(value);
+  requireHome(path, home, id);
   return { key: keyOf(id), value };
+}
+
+/** A file elsewhere than where its entity belongs would stand beside the right one for good. */
+function requireHome(path: string, home: string, id: string): void {
+  if (path !== home) throw corrupt(path, `names '${id}' inside, which belongs at '${home}'`);
 }
 
 function parsed<V>(schema: z.ZodType<V>, path: string, text: string): V {
   const result = schema.safeParse(parseJson(path, text));
   if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  throw corrupt(path, `${issue?.path.join('.') || 'the document'}: ${issue?.message}`);
+  throw corrupt(path, firstIssue(result.error));
+}
+
+function firstIssue({ issues }: z.ZodError): string {
+  return `${issues[0]?.path.join('.') || 'the document'}: ${issues[0]?.message}`;
 }
 
 function parseJson(path: string, text: string): unknown {
@@ -171,7 +191,7 @@ function parseJson(path: string, text: string): unknown {
   } catch {
     throw corrupt(path, 'is no JSON');
   }
-  const fault = jsonFault(document);
+  const fault = jsonFault(document, jsonDepthMax + entityLevels);
   if (fault) throw corrupt(path, fault);
   return document;
 }

@@ -26,12 +26,25 @@ export function describe(operation: Operation): string {
   return `${characters.slice(0, subjectLengthMax - 1).join('')}…`;
 }
 
+// A fixed list: Unicode's own classes grow, and a message must read back to the same bytes everywhere.
+const controls =
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+const shortEscapes = new Map([
+  ['\b', '\\b'],
+  ['\t', '\\t'],
+  ['\n', '\\n'],
+  ['\f', '\\f'],
+  ['\r', '\\r'],
+]);
+
 /** Characters that could end a line, hide text or reverse it, written as JSON escapes. */
 export function escapeControls(text: string): string {
-  return text.replace(
-    /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return text.replace(controls, (character) => shortEscapes.get(character) ?? hexEscapes(character));
+}
+
+function hexEscapes(character: string): string {
+  const units = Array.from({ length: character.length }, (_, index) => character.charCodeAt(index));
+  return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('');
 }
 
 function subjectOf(operation: Operation): string {

@@ -1,8 +1,9 @@
 import type { Feature } from './entities.ts';
 import { compareNatural } from './ids.ts';
+import { equalJson } from './json.ts';
 import { amountOf, microsOf } from './money.ts';
 import { totalCost } from './select.ts';
-import { type Contents, emptyContents, type State } from './state.ts';
+import { type Contents, contentsOf, type State } from './state.ts';
 import type { Table } from './table.ts';
 
 /** One field of one entity that is not the same at two points. */
@@ -25,7 +26,8 @@ export interface DiffSummary {
   cost: { from: number; to: number; delta: number };
 }
 
-/** What differs between two states, by meaning. Contents of `session` alone, or of all sessions. */
+/** What differs between two states, by meaning. Contents of `session` alone, or of all sessions.
+ *  @throws NotLoaded where the contents of a session that is asked for were left out. */
 export function diffStates(from: State, to: State, session?: string): Change[] {
   const changes: Change[] = [];
   if (session === undefined) {
@@ -37,9 +39,10 @@ export function diffStates(from: State, to: State, session?: string): Change[] {
     const [old, now] = [from.sessions.get(key), to.sessions.get(key)];
     addFields(changes, { entity: 'session', session: (now ?? old)!.id, id: (now ?? old)!.id }, old, now);
   }
-  for (const key of [...to.contents.changedSince(from.contents)].filter(wanted).sort(compareNatural)) {
-    const { id } = (to.sessions.get(key) ?? from.sessions.get(key))!;
-    diffContents(changes, id, from.contents.get(key) ?? emptyContents, to.contents.get(key) ?? emptyContents);
+  const present = new Map([...from.sessions.entries(), ...to.sessions.entries()]);
+  for (const key of [...present.keys()].filter(wanted).sort(compareNatural)) {
+    const { id } = present.get(key)!;
+    diffContents(changes, id, contentsOf(from, id), contentsOf(to, id));
   }
   return changes;
 }
@@ -62,7 +65,10 @@ function diffTables<V>(
 ): void {
   for (const key of to.changedSince(from).sort(compareNatural)) {
     const [old, now] = [from.get(key), to.get(key)];
-    addFields(changes, { entity, session, id: idOf((now ?? old)!, key) }, old, now);
+    const [oldId, id] = [old && idOf(old, key), now && idOf(now, key)];
+    // An id in other letters is another entity: one went, one came.
+    if (oldId !== id && oldId !== undefined) addFields(changes, { entity, session, id: oldId }, old, null);
+    if (id !== undefined) addFields(changes, { entity, session, id }, oldId === id ? old : null, now);
   }
 }
 
@@ -91,14 +97,22 @@ function* valueChanges(
   const bothArrays = Array.isArray(from) && Array.isArray(to) && from.length === to.length;
   const bothObjects = isPlain(from) && isPlain(to);
   if (!bothArrays && !bothObjects) {
-    if (JSON.stringify(from) !== JSON.stringify(to)) yield { path, from: from ?? null, to: to ?? null };
+    if (!equalJson(from, to)) yield { path, from, to };
     return;
   }
   const [old, now] = [new Map(Object.entries(from as object)), new Map(Object.entries(to as object))];
-  for (const key of new Set([...old.keys(), ...now.keys()])) {
+  // A key that went, and one that came with null, would both read as `to: null`: the object tells them apart.
+  if (
+    [...old.keys()].some((key) => !now.has(key)) ||
+    [...now].some(([key, v]) => v === null && !old.has(key))
+  ) {
+    yield { path, from, to };
+    return;
+  }
+  for (const [key, value] of now) {
     const pointer = `${path}/${key.replace(/~/g, '~0').replace(/\//g, '~1')}`;
-    if (old.has(key) && now.has(key)) yield* valueChanges(old.get(key), now.get(key), pointer);
-    else yield { path: pointer, from: old.get(key) ?? null, to: now.get(key) ?? null };
+    if (old.has(key)) yield* valueChanges(old.get(key), value, pointer);
+    else yield { path: pointer, from: null, to: value };
   }
 }
 
@@ -128,7 +142,7 @@ function costOf(state: State, session: string | undefined): number {
   let micros = 0n;
   for (const [key, entity] of state.sessions.entries()) {
     if (session !== undefined && key !== session.toLowerCase()) continue;
-    micros += microsOf(totalCost(entity, state.contents.get(key) ?? emptyContents));
+    micros += microsOf(totalCost(entity, contentsOf(state, entity.id)));
   }
   return amountOf(micros);
 }

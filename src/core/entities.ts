@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { CheckpointName, ClaimId, FeatureId, Oid, PresetName, SessionId, StepName, WorkerId } from './ids.ts';
-import { Json, JsonRecord, Text } from './json.ts';
+import { Json, JsonRecord, PlainNumber, recordOf, Text } from './json.ts';
 import { Amount, SignedAmount } from './money.ts';
 import { Duration, Instant, LeaseEnd } from './time.ts';
 
@@ -51,14 +51,16 @@ export type Claim = z.infer<typeof Claim>;
 /** How the last claim ended, so that a repeated `complete`, `fail` or `release` is recognised. */
 export const EndedClaim = z.strictObject({ id: ClaimId, by: z.string().max(40), at: Instant });
 
-export const Priority = z.string().min(1).max(64);
+export const Priority = Text.min(1).max(64);
+/** The number by which features are ordered. */
+export const Phase = PlainNumber;
 
 const featureShape = z.strictObject({
   id: FeatureId,
   name: Text,
   status: FeatureStatus,
   priority: Priority.nullable(),
-  phase: z.number().nullable(),
+  phase: Phase.nullable(),
   dependencies: z.array(FeatureId),
   steps: z.array(Step),
   worker_id: WorkerId.nullable(),
@@ -79,7 +81,7 @@ const featureShape = z.strictObject({
   failed_by: WorkerId.nullable(),
   archived_at: Instant.nullable(),
   updated_at: Instant,
-  quality_scores: z.record(Text, z.number()),
+  quality_scores: recordOf(Text, PlainNumber),
   scored_at: Instant.nullable(),
   metrics: JsonRecord,
   data: JsonRecord,
@@ -93,7 +95,7 @@ export const Feature = featureShape.refine(
 export type Feature = z.infer<typeof Feature>;
 
 export const Budgets = z.strictObject({
-  steps: z.record(StepName, Amount),
+  steps: recordOf(StepName, Amount),
   feature: Amount.nullable(),
   day: Amount.nullable(),
 });
@@ -106,7 +108,7 @@ export const sessionRules = {
   max_retries: z.int().min(0),
   default_lease: Duration,
   auto_checkpoints: z.boolean(),
-  quality_min: z.record(Text, z.number()),
+  quality_min: recordOf(Text, PlainNumber),
 };
 
 export const Session = z.strictObject({
@@ -121,7 +123,7 @@ export const Session = z.strictObject({
   completed_at: Instant.nullable(),
   recovered_at: Instant.nullable(),
   /** Claim counters of removed features: a feature added again under the same id goes on from there. */
-  claim_counts: z.record(FeatureId, z.int().min(0)),
+  claim_counts: recordOf(FeatureId, z.int().min(0)),
   removed_cost: SignedAmount,
   data: JsonRecord,
 });
@@ -144,7 +146,7 @@ export const Checkpoint = z.strictObject({
   /** Made by completing a step; such a one is found on the branch and has no tag. */
   automatic: z.boolean(),
   data: Json,
-  heads: z.record(FeatureId, CodeHead),
+  heads: recordOf(FeatureId, CodeHead),
 });
 export type Checkpoint = z.infer<typeof Checkpoint>;
 

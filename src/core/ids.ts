@@ -67,30 +67,52 @@ export function keyOf(id: string): string {
 
 /** Orders ids as people read them: runs of digits by value, everything else by code point; `1` before `01`. */
 export function compareNatural(left: string, right: string): number {
-  const a = left.match(/\d+|\D+/g) ?? [];
-  const b = right.match(/\d+|\D+/g) ?? [];
-  for (let index = 0; index < a.length && index < b.length; index += 1) {
-    const order = compareRuns(a[index]!, b[index]!);
+  let a = 0;
+  let b = 0;
+  while (a < left.length && b < right.length) {
+    const digits = digitsFrom(left, a);
+    const others = digitsFrom(right, b);
+    const order =
+      digits > 0 && others > 0
+        ? compareDigits(left.slice(a, a + digits), right.slice(b, b + others))
+        : left.codePointAt(a)! - right.codePointAt(b)!;
     if (order !== 0) return order;
+    // Equal so far: both go on by the same length.
+    const length = digits || (left.codePointAt(a)! > 0xffff ? 2 : 1);
+    a += length;
+    b += length;
   }
-  return a.length - b.length || compareCodePoints(left, right);
+  return left.length - a - (right.length - b);
 }
 
-function compareRuns(a: string, b: string): number {
-  const bothDigits = /^\d/.test(a) && /^\d/.test(b);
-  if (!bothDigits) return compareCodePoints(a, b);
-  const value = a.replace(/^0+(?=\d)/, '');
-  const other = b.replace(/^0+(?=\d)/, '');
+/** How many digits stand in `text` from `start` on. */
+function digitsFrom(text: string, start: number): number {
+  let end = start;
+  while (isDigit(text.charCodeAt(end))) end += 1;
+  return end - start;
+}
+
+function isDigit(code: number): boolean {
+  return code >= 48 && code <= 57;
+}
+
+function compareDigits(a: string, b: string): number {
+  const value = a.replace(/^0+(?=.)/, '');
+  const other = b.replace(/^0+(?=.)/, '');
   return value.length - other.length || compareCodePoints(value, other) || a.length - b.length;
 }
 
 export function compareCodePoints(a: string, b: string): number {
-  if (a === b) return 0;
-  const left = [...a];
-  const right = [...b];
-  for (let index = 0; index < left.length && index < right.length; index += 1) {
-    const order = left[index]!.codePointAt(0)! - right[index]!.codePointAt(0)!;
+  const length = Math.min(a.length, b.length);
+  for (let index = 0; index < length; index += 1) {
+    const order = rankOf(a.charCodeAt(index)) - rankOf(b.charCodeAt(index));
     if (order !== 0) return order;
   }
-  return left.length - right.length;
+  return a.length - b.length;
+}
+
+/** Halves of characters beyond U+FFFF come after everything up to it. */
+function rankOf(unit: number): number {
+  if (unit < 0xd800) return unit;
+  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
 }

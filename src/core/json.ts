@@ -9,22 +9,26 @@ export const jsonBytesMax = 1024 * 1024;
 export const jsonDepthMax = 64;
 
 /** Says why `value` cannot be stored as JSON without loss; null when it can. Stops at the depth limit, so that
- *  a hostile value cannot exhaust the stack. */
-export function jsonFault(value: unknown, depth = 0): string | null {
-  if (depth > jsonDepthMax) return `is nested deeper than ${jsonDepthMax} levels`;
+ *  a hostile value cannot exhaust the stack.
+ *  @param levels arrays and objects that may stand within each other. */
+export function jsonFault(value: unknown, levels = jsonDepthMax): string | null {
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return null;
   if (typeof value === 'number') return numberFault(value);
-  if (Array.isArray(value)) return firstFault(value, depth);
   if (typeof value !== 'object') return `holds a ${typeof value}`;
+  if (levels === 0) return `is nested deeper than ${jsonDepthMax} levels`;
+  if (Array.isArray(value)) return firstFault(value, levels);
   const prototype = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) return 'holds an object that is no plain JSON';
-  if (Object.hasOwn(value, '__proto__')) return "holds the key '__proto__'";
-  return firstFault(Object.values(value), depth);
+  if (Object.hasOwn(value, '__proto__')) return protoFault;
+  return firstFault(Object.values(value), levels);
 }
 
-function firstFault(values: unknown[], depth: number): string | null {
+/** Assigning to this key changes an object's prototype instead of adding an entry. */
+const protoFault = "holds the key '__proto__'";
+
+function firstFault(values: unknown[], levels: number): string | null {
   for (const item of values) {
-    const fault = jsonFault(item, depth + 1);
+    const fault = jsonFault(item, levels - 1);
     if (fault) return fault;
   }
   return null;
@@ -37,12 +41,30 @@ function numberFault(value: number): string | null {
   return null;
 }
 
-/** The same value with the keys of every object in code point order: equal values get equal bytes. */
+/** The same value with the keys of every object in code point order: equal values get equal bytes. JSON has no
+ *  negative zero. */
 export function sortKeys<T extends JsonValue>(value: T): T {
+  if (typeof value === 'number') return unsigned(value) as T;
   if (value === null || typeof value !== 'object') return value;
   if (Array.isArray(value)) return value.map(sortKeys) as T;
-  const keys = Object.keys(value).sort(compareCodePoints);
-  return Object.fromEntries(keys.map((key) => [key, sortKeys((value as JsonObject)[key]!)])) as T;
+  return sortRecord(value, (item) => sortKeys(item)) as T;
+}
+
+/** Whether two values are the same JSON, in whatever order their keys stand. */
+export function equalJson(a: unknown, b: unknown): boolean {
+  return (
+    Object.is(a, b) || JSON.stringify(sortKeys(a as JsonValue)) === JSON.stringify(sortKeys(b as JsonValue))
+  );
+}
+
+function sortRecord<V>(record: Record<string, V>, map: (value: V) => V): Record<string, V> {
+  const keys = Object.keys(record).sort(compareCodePoints);
+  return Object.fromEntries(keys.map((key) => [key, map(record[key]!)]));
+}
+
+/** The number as JSON reads it back: -0 is 0. */
+export function unsigned(value: number): number {
+  return value + 0;
 }
 
 function checkJson(value: unknown, context: z.RefinementCtx): void {
@@ -52,8 +74,11 @@ function checkJson(value: unknown, context: z.RefinementCtx): void {
 
 function sizeFault(value: unknown): string | null {
   if (typeof value === 'number' || typeof value === 'boolean' || value === null) return null;
-  if (Buffer.byteLength(JSON.stringify(value)) > jsonBytesMax) return 'is larger than 1 MiB';
-  return null;
+  return bytesFault(JSON.stringify(value));
+}
+
+function bytesFault(text: string): string | null {
+  return Buffer.byteLength(text) > jsonBytesMax ? 'is larger than 1 MiB' : null;
 }
 
 /** Any JSON value within the limits. */
@@ -71,8 +96,24 @@ export const JsonRecord = z
   .superRefine(checkJson)
   .transform((value) => sortKeys(value));
 
+/** An object of many entries of one kind, in the order of its keys. zod's own record drops the key `__proto__`
+ *  without a word; here it is refused. */
+export function recordOf<K extends z.core.$ZodRecordKey, V extends z.ZodType>(key: K, value: V) {
+  return z
+    .unknown()
+    .refine((given) => !(given instanceof Object && Object.hasOwn(given, '__proto__')), protoFault)
+    .pipe(z.record(key, value))
+    .transform((record) => sortRecord(record as Record<string, z.infer<V>>, (item) => item) as typeof record);
+}
+
+/** A number that reads back from JSON as what it was. */
+export const PlainNumber = z
+  .number()
+  .refine((value) => numberFault(value) === null, 'is beyond 2^53')
+  .overwrite(unsigned);
+
 /** Text that a user gives: any characters but lone surrogates, up to the size limit of a value. */
 export const Text = z
   .string()
   .refine((text) => !/\p{Surrogate}/u.test(text), 'holds half of a character')
-  .refine((text) => text.length <= jsonBytesMax, 'is larger than 1 MiB');
+  .refine((text) => bytesFault(text) === null, 'is larger than 1 MiB');

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { unsigned } from './json.ts';
 
 /** Amounts are decimals with at most six places. They are added as whole millionths, so 0.1 + 0.2 is 0.3. */
 const microsPerUnit = 1_000_000n;
@@ -40,6 +41,7 @@ export function sumAmounts(amounts: Iterable<number>): number {
 export const SignedAmount = z
   .number()
   .refine((amount) => Math.abs(amount) <= 1e12, 'is no amount up to 1e12')
-  .refine((amount) => amountOf(microsOf(amount)) === amount, 'has more than six decimal places');
+  .refine((amount) => amountOf(microsOf(amount)) === amount, 'has more than six decimal places')
+  .overwrite(unsigned);
 
 export const Amount = SignedAmount.refine((amount) => amount >= 0, 'is negative');

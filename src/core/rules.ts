@@ -169,11 +169,40 @@ export function replaceStep(feature: Feature, index: number, change: Partial<Ste
   };
 }
 
+/** Index of the first unfinished step; the number of steps where there is none. */
+export function firstUnfinished(steps: readonly Step[]): number {
+  const index = steps.findIndex((step) => !isStepFinished(step));
+  return index < 0 ? steps.length : index;
+}
+
 /** The feature with its first unfinished step under way, if it has one. */
 export function startNextStep(feature: Feature, at: Instant): Feature {
-  const index = feature.steps.findIndex((step) => !isStepFinished(step));
-  if (index < 0 || feature.steps[index]!.status === 'active') return feature;
+  const step = feature.steps[firstUnfinished(feature.steps)];
+  return step?.status === 'active' ? feature : startNextStepAnew(feature, at);
+}
+
+/** The same, but a step under way starts over: somebody else has taken it up. */
+export function startNextStepAnew(feature: Feature, at: Instant): Feature {
+  const index = firstUnfinished(feature.steps);
+  if (index === feature.steps.length) return feature;
   return replaceStep(feature, index, { status: 'active', started_at: at, error: null });
+}
+
+/** The feature with no step under way: nobody works on it any more. */
+export function stopSteps(feature: Feature): Feature {
+  if (!feature.steps.some((step) => step.status === 'active')) return feature;
+  const steps = feature.steps.map((step) =>
+    step.status === 'active' ? { ...step, status: 'pending' as const } : step,
+  );
+  return { ...feature, steps };
+}
+
+/** @throws INVALID_INPUT where two of the names differ by case alone, or not at all. */
+export function requireDistinctSteps(names: readonly string[], owner: string): void {
+  if (new Set(names.map(keyOf)).size === names.length) return;
+  throw new GitStateError('INVALID_INPUT', `${owner} names a step twice: '${names.join(',')}'`, {
+    hint: 'the names of steps differ by more than case',
+  });
 }
 
 /** The feature without its claim; `by` stays on record, so that a repeated request of the same claim is known. */

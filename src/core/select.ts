@@ -1,8 +1,10 @@
-import type { Feature, Session, Step } from './entities.ts';
+import type { Feature, Session } from './entities.ts';
 import { compareCodePoints, compareNatural, keyOf } from './ids.ts';
-import { sumAmounts } from './money.ts';
 import { type Contents, contentsOf, featuresInOrder, type State } from './state.ts';
-import { type Instant, millisecondsOf } from './time.ts';
+import type { Instant } from './time.ts';
+
+export { costsOf, stepCost, sumOf, totalCost } from './costs.ts';
+export { type Metrics, metricsOf } from './metrics.ts';
 
 /** Everything here is derived from the state and never stored. */
 
@@ -147,68 +149,6 @@ export function blockedFeatures(contents: Contents): { id: string; blocked_by: B
     .filter((feature) => feature.status === 'pending')
     .map((feature) => ({ id: feature.id, blocked_by: blockersOf(contents, feature) }))
     .filter(({ blocked_by }) => blocked_by.length > 0);
-}
-
-export interface Metrics {
-  total_tasks: number;
-  completed: number;
-  in_progress: number;
-  failed: number;
-  /** Whole minutes from start to completion over every feature that has both times; 0 if none. */
-  average_time_minutes: number;
-  /** completed / (completed + failed), two decimals; 0 if none is finished. */
-  success_rate: number;
-  total_cost: number;
-}
-
-export function metricsOf(session: Session, contents: Contents): Metrics {
-  const { total, completed, in_progress, failed } = progressOf(contents);
-  const minutes: number[] = [];
-  let done = 0;
-  let undone = 0;
-  for (const feature of contents.features.values()) {
-    const { started_at, completed_at, status } = feature;
-    if (started_at && completed_at)
-      minutes.push((millisecondsOf(completed_at) - millisecondsOf(started_at)) / 60_000);
-    if (status === 'completed' || (status === 'archived' && completed_at)) done += 1;
-    if (status === 'failed' || (status === 'archived' && !completed_at)) undone += 1;
-  }
-  const mean = minutes.length === 0 ? 0 : minutes.reduce((sum, value) => sum + value, 0) / minutes.length;
-  return {
-    total_tasks: total,
-    completed,
-    in_progress,
-    failed,
-    average_time_minutes: Math.round(mean),
-    success_rate: done + undone === 0 ? 0 : Math.round((done / (done + undone)) * 100) / 100,
-    total_cost: totalCost(session, contents),
-  };
-}
-
-/** All money of a session. The cost sheets of a removed feature stay, so nothing is lost with it. */
-export function totalCost(session: Session, contents: Contents): number {
-  const amounts = [session.removed_cost];
-  for (const sheet of contents.costs.values()) for (const entry of sheet.entries) amounts.push(entry.amount);
-  return sumAmounts(amounts);
-}
-
-/** The cost entries of one feature, oldest first. */
-export function costsOf(contents: Contents, featureId: string) {
-  if (contents.costs.size === 0) return [];
-  const wanted = keyOf(featureId);
-  const sheets = [...contents.costs.entries()].filter(([key]) => key.slice(11).split('~')[0] === wanted);
-  return sheets.sort(([a], [b]) => compareNatural(a, b)).flatMap(([, sheet]) => sheet.entries);
-}
-
-export function sumOf(entries: readonly { amount: number }[]): number {
-  return entries.length === 0 ? 0 : sumAmounts(entries.map((entry) => entry.amount));
-}
-
-export function stepCost(
-  entries: readonly { step: string | null; amount: number }[],
-  step: Pick<Step, 'name'>,
-): number {
-  return sumOf(entries.filter((entry) => entry.step === step.name));
 }
 
 /** When anything in the session changed last. */

@@ -1,4 +1,4 @@
-import type { Checkpoint, Feature, Session } from './entities.ts';
+import type { Checkpoint, Feature, Session, Step } from './entities.ts';
 import { amountOf, microsOf } from './money.ts';
 import {
   type Blocker,
@@ -22,7 +22,7 @@ import type { LeaseEnd } from './time.ts';
 export type Renewals = ReadonlyMap<string, LeaseEnd>;
 
 export interface FeatureView extends Omit<Feature, 'claim' | 'claim_count' | 'ended_claim' | 'steps'> {
-  steps: (Omit<Feature['steps'][number], 'data'> & { cost: number })[];
+  steps: StepView[];
   current_step: string | null;
   steps_completed: string[];
   claim: { expires_at: LeaseEnd; host: string; pid: number | null; runner: boolean } | null;
@@ -32,30 +32,60 @@ export interface FeatureView extends Omit<Feature, 'claim' | 'claim_count' | 'en
   blocked_by: Blocker[];
 }
 
-/** The feature as every command prints it. */
+export type StepView = Omit<Step, 'data'> & { cost: number };
+
+/** The feature as every command prints it. The order of its keys is part of the contract. */
 export function featureView(
   contents: Contents,
   feature: Feature,
   renewals: Renewals = new Map(),
 ): FeatureView {
-  const { claim, claim_count: _count, ended_claim: _ended, steps, ...stored } = feature;
   const costs = costsOf(contents, feature.id);
   return {
-    ...stored,
-    steps: steps.map(({ data: _data, ...step }) => ({ ...step, cost: stepCost(costs, step) })),
+    id: feature.id,
+    name: feature.name,
+    status: feature.status,
+    priority: feature.priority,
+    phase: feature.phase,
+    dependencies: feature.dependencies,
+    steps: feature.steps.map((step) => stepView(step, costs)),
     current_step: currentStep(feature),
     steps_completed: stepsCompleted(feature),
-    claim: claim && {
-      expires_at: renewals.get(feature.id) ?? claim.expires_at,
-      host: claim.host,
-      pid: claim.pid,
-      runner: claim.runner,
-    },
+    worker_id: feature.worker_id,
+    claim: claimView(feature, renewals),
+    branch: feature.branch,
+    worktree: feature.worktree,
+    pr_number: feature.pr_number,
+    retry_count: feature.retry_count,
+    error: feature.error,
+    summary: feature.summary,
+    started_at: feature.started_at,
+    completed_at: feature.completed_at,
+    updated_at: feature.updated_at,
     total_cost: sumOf(costs),
     costs,
+    quality_scores: feature.quality_scores,
+    metrics: feature.metrics,
+    data: feature.data,
     ready: isReady(contents, feature),
     blocked_by: feature.completed_at === null ? blockersOf(contents, feature) : [],
+    created_at: feature.created_at,
+    completed_by: feature.completed_by,
+    archived_at: feature.archived_at,
+    failed_by: feature.failed_by,
+    scored_at: feature.scored_at,
   };
+}
+
+function stepView(step: Step, costs: ReturnType<typeof costsOf>): StepView {
+  const { name, status, started_at, completed_at, checkpoint, error, failures } = step;
+  return { name, status, started_at, completed_at, cost: stepCost(costs, step), checkpoint, error, failures };
+}
+
+function claimView({ id, claim }: Feature, renewals: Renewals): FeatureView['claim'] {
+  if (claim === null) return null;
+  const { expires_at, host, pid, runner } = claim;
+  return { expires_at: renewals.get(id) ?? expires_at, host, pid, runner };
 }
 
 export type SessionView = Omit<Session, 'claim_counts' | 'removed_cost'> & {
@@ -63,14 +93,27 @@ export type SessionView = Omit<Session, 'claim_counts' | 'removed_cost'> & {
   metrics: ReturnType<typeof metricsOf>;
 };
 
-/** The session as every command prints it. */
+/** The session as every command prints it. The order of its keys is part of the contract. */
 export function sessionView(session: Session, contents: Contents): SessionView {
-  const { claim_counts: _counts, removed_cost: _removed, ...stored } = session;
   return {
-    ...stored,
+    id: session.id,
+    preset: session.preset,
+    name: session.name,
+    status: session.status,
+    config: session.config,
+    steps: session.steps,
+    budgets: session.budgets,
+    max_retries: session.max_retries,
+    started_at: session.started_at,
     updated_at: updatedAt(session, contents),
+    completed_at: session.completed_at,
+    recovered_at: session.recovered_at,
     progress: progressOf(contents),
     metrics: metricsOf(session, contents),
+    data: session.data,
+    default_lease: session.default_lease,
+    auto_checkpoints: session.auto_checkpoints,
+    quality_min: session.quality_min,
   };
 }
 

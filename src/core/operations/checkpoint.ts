@@ -1,8 +1,8 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { GitStateError } from '../../errors.ts';
 import { CodeHead } from '../entities.ts';
-import { CheckpointName, FeatureId, keyOf, Oid, StepName } from '../ids.ts';
-import { Json } from '../json.ts';
+import { CheckpointName, FeatureId, idFault, keyOf, Oid, StepName } from '../ids.ts';
+import { Json, recordOf } from '../json.ts';
 import { requireStep } from '../rules.ts';
 import {
   contentsOf,
@@ -17,14 +17,15 @@ import { sessionOperation } from './define.ts';
 
 /** A named point to come back to. */
 export const CheckpointCreate = sessionOperation('checkpoint.create', {
-  name: CheckpointName,
+  /** Longer names, and those with a number behind `~`, are for automatic checkpoints. */
+  name: CheckpointName.refine((name) => idFault(name) === null, 'is no name of a checkpoint'),
   /** An older commit that the checkpoint names; null for the commit of this operation. */
   commit: Oid.nullable(),
   feature: FeatureId.optional(),
   step: StepName.nullable(),
   next_step: StepName.nullable(),
   data: Json,
-  heads: z.record(FeatureId, CodeHead),
+  heads: recordOf(FeatureId, CodeHead),
 });
 export type CheckpointCreate = z.infer<typeof CheckpointCreate>;
 

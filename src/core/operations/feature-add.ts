@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { GitStateError } from '../../errors.ts';
-import { type Feature, Priority, type Session } from '../entities.ts';
+import { type Feature, Phase, Priority, type Session } from '../entities.ts';
 import { FeatureId, keyOf, StepName } from '../ids.ts';
 import { JsonRecord, Text } from '../json.ts';
-import { newSteps, requireSoundDependencies } from '../rules.ts';
+import { newSteps, requireDistinctSteps, requireSoundDependencies } from '../rules.ts';
 import { contentsOf, putContents, putFeature, requireActiveSession, type State } from '../state.ts';
 import type { Instant } from '../time.ts';
 import { sessionOperation } from './define.ts';
@@ -12,7 +12,7 @@ import { sessionOperation } from './define.ts';
 export const planned = {
   name: Text.optional(),
   priority: Priority.nullable().optional(),
-  phase: z.number().nullable().optional(),
+  phase: Phase.nullable().optional(),
   dependencies: z.array(FeatureId).optional(),
   steps: z.array(StepName).optional(),
   data: JsonRecord.optional(),
@@ -42,12 +42,15 @@ export function applyFeatureAdd(state: State, { session: sessionId, args, at }: 
 /** @throws SESSION_NOT_ACTIVE, ALREADY_EXISTS, INVALID_INPUT for unknown dependencies and circles. */
 export function applyPlanLoad(state: State, { session: sessionId, args, at }: PlanLoad): State {
   const session = requireActiveSession(state, sessionId);
-  let { features } = contentsOf(state, sessionId);
+  const { features } = contentsOf(state, sessionId);
+  const added = new Map<string, Feature>();
   for (const plan of args.features) {
-    if (features.has(keyOf(plan.id))) throw alreadyExists(plan.id, sessionId);
-    features = features.with(keyOf(plan.id), newFeature(session, plan, at));
+    const key = keyOf(plan.id);
+    const twin = features.get(key) ?? added.get(key);
+    if (twin) throw alreadyExists(twin.id, sessionId);
+    added.set(key, newFeature(session, plan, at));
   }
-  const next = putContents(state, sessionId, { features });
+  const next = putContents(state, sessionId, { features: features.withAll(added) });
   requireSoundDependencies(
     next,
     sessionId,
@@ -71,9 +74,7 @@ function alreadyExists(id: string, sessionId: string): GitStateError {
 /** A feature at its beginning. A re-added id goes on counting claims where it stopped. */
 export function newFeature(session: Session, plan: Planned, at: Instant): Feature {
   const steps = plan.steps ?? session.steps;
-  if (new Set(steps.map(keyOf)).size !== steps.length) {
-    throw new GitStateError('INVALID_INPUT', `feature '${plan.id}' names a step twice: '${steps.join(',')}'`);
-  }
+  requireDistinctSteps(steps, `feature '${plan.id}'`);
   return {
     id: plan.id,
     name: plan.name ?? plan.id,

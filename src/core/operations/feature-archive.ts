@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { FeatureId } from '../ids.ts';
-import { endClaim, requireRight, requireStatus } from '../rules.ts';
+import { endClaim, requireRight, requireStatus, stopSteps } from '../rules.ts';
 import { putFeature, requireFeature, requireSession, type State } from '../state.ts';
 import { right, sessionOperation } from './define.ts';
 
@@ -14,7 +14,7 @@ export function applyFeatureArchive(state: State, { session, args, at }: Feature
   const feature = requireFeature(state, session, args.feature);
   requireRight(feature, args);
   requireStatus(feature, ['pending', 'in_progress', 'completed', 'failed'], 'archive');
-  const ended = endClaim(feature, 'feature.archive', at);
+  const ended = stopSteps(endClaim(feature, 'feature.archive', at));
   return putFeature(state, session, { ...ended, status: 'archived', archived_at: at, updated_at: at });
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { GitStateError } from '../../errors.ts';
 import { type Claim, Holder } from '../entities.ts';
-import { ClaimId, FeatureId, Oid, WorkerId } from '../ids.ts';
+import { ClaimId, FeatureId, keyOf, Oid, WorkerId } from '../ids.ts';
 import { Text } from '../json.ts';
 import {
   endClaim,
@@ -9,9 +9,10 @@ import {
   requireDependenciesMet,
   requireStatus,
   requireWorkerFree,
-  startNextStep,
+  startNextStepAnew,
 } from '../rules.ts';
 import {
+  type Contents,
   contentsOf,
   putFeature,
   putWorkerOnce,
@@ -49,7 +50,7 @@ export type FeatureClaim = z.infer<typeof FeatureClaim>;
 
 /** Returns `state` with the feature in progress under the worker and its first unfinished step under way.
  *  @throws FEATURE_NOT_FOUND, SESSION_NOT_ACTIVE, ALREADY_CLAIMED (a live claim), INVALID_TRANSITION (finished),
- *  DEPENDENCIES_UNMET, WORKER_BUSY. */
+ *  DEPENDENCIES_UNMET, WORKER_BUSY, ALREADY_EXISTS (a worker whose name differs by case alone). */
 export function applyFeatureClaim(state: State, { session, args, at }: FeatureClaim): State {
   requireActiveSession(state, session);
   const feature = requireFeature(state, session, args.feature);
@@ -66,6 +67,7 @@ export function applyFeatureClaim(state: State, { session, args, at }: FeatureCl
       },
     );
   }
+  requireSameLetters(contents, args.worker);
   requireWorkerFree(contents, args.worker, feature.id);
   if (feature.status === 'pending') requireDependenciesMet(contents, feature);
   const claim: Claim = {
@@ -74,7 +76,7 @@ export function applyFeatureClaim(state: State, { session, args, at }: FeatureCl
     ...args.holder,
     runner: args.runner ?? false,
   };
-  const started = startNextStep(endClaim(feature, 'feature.claim', at), at);
+  const started = startNextStepAnew(endClaim(feature, 'feature.claim', at), at);
   const withWorker = putWorkerOnce(state, session, { id: args.worker, first_seen_at: at, data: {} });
   return putFeature(withWorker, session, {
     ...started,
@@ -87,6 +89,16 @@ export function applyFeatureClaim(state: State, { session, args, at }: FeatureCl
     error: null,
     started_at: feature.started_at ?? at,
     updated_at: at,
+  });
+}
+
+/** @throws ALREADY_EXISTS where a worker of this name is known in other letters. */
+function requireSameLetters({ workers }: Contents, worker: WorkerId): void {
+  const known = workers.get(keyOf(worker));
+  if (!known || known.id === worker) return;
+  throw new GitStateError('ALREADY_EXISTS', `worker '${worker}' is known as '${known.id}'`, {
+    hint: `give the name as it is: --worker ${known.id}`,
+    details: { worker: known.id },
   });
 }
 

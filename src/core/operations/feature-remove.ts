@@ -38,7 +38,7 @@ export function applyFeatureRemove(state: State, { session: sessionId, args, at 
   if (feature.claim_count > 0) counts.set(keyOf(feature.id), feature.claim_count);
   const counted = putSession(state, {
     ...session,
-    claim_counts: Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1))),
+    claim_counts: Object.fromEntries(counts),
     updated_at: at,
   });
   return dropFeature(counted, sessionId, feature.id);

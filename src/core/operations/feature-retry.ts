@@ -1,7 +1,6 @@
 import type { z } from 'zod';
-import type { Feature } from '../entities.ts';
 import { FeatureId, StepName } from '../ids.ts';
-import { backToPending, isStepFinished, requireStatus, requireStep } from '../rules.ts';
+import { backToPending, firstUnfinished, requireStatus, requireStep } from '../rules.ts';
 import { putFeature, requireActiveSession, requireFeature, type State } from '../state.ts';
 import { sessionOperation } from './define.ts';
 
@@ -17,7 +16,7 @@ export function applyFeatureRetry(state: State, { session, args, at }: FeatureRe
   requireActiveSession(state, session);
   const feature = requireFeature(state, session, args.feature);
   requireStatus(feature, ['failed', 'completed', 'archived'], 'retry');
-  const from = args.from === undefined ? firstOpen(feature) : requireStep(feature, args.from);
+  const from = args.from === undefined ? firstUnfinished(feature.steps) : requireStep(feature, args.from);
   const steps = feature.steps.map((step, index) =>
     index < from
       ? step
@@ -32,11 +31,6 @@ export function applyFeatureRetry(state: State, { session, args, at }: FeatureRe
     archived_at: null,
     updated_at: at,
   });
-}
-
-function firstOpen(feature: Feature): number {
-  const index = feature.steps.findIndex((step) => !isStepFinished(step));
-  return index < 0 ? feature.steps.length : index;
 }
 
 export function describeFeatureRetry({ args }: FeatureRetry): string {

@@ -1,9 +1,18 @@
 import { z } from 'zod';
-import { GitStateError } from '../../errors.ts';
-import { type Feature, FeatureStatus, Priority } from '../entities.ts';
-import { FeatureId, keyOf, StepName } from '../ids.ts';
+import { type Feature, FeatureStatus, Phase, Priority } from '../entities.ts';
+import { FeatureId, StepName } from '../ids.ts';
 import { JsonRecord, Text } from '../json.ts';
-import { endClaim, newSteps, requireRight, requireSoundDependencies } from '../rules.ts';
+import {
+  endClaim,
+  firstUnfinished,
+  isStepFinished,
+  newSteps,
+  requireDistinctSteps,
+  requireRight,
+  requireSoundDependencies,
+  startNextStep,
+  stopSteps,
+} from '../rules.ts';
 import { putFeature, requireFeature, requireSession, type State } from '../state.ts';
 import type { Instant } from '../time.ts';
 import { right, sessionOperation } from './define.ts';
@@ -14,7 +23,7 @@ export const FeatureUpdate = sessionOperation('feature.update', {
   set: z.strictObject({
     name: Text.optional(),
     priority: Priority.nullable().optional(),
-    phase: z.number().nullable().optional(),
+    phase: Phase.nullable().optional(),
     dependencies: z.array(FeatureId).optional(),
     steps: z.array(StepName).optional(),
     status: FeatureStatus.optional(),
@@ -33,26 +42,33 @@ export function applyFeatureUpdate(state: State, { session, args, at }: FeatureU
   requireSession(state, session);
   const feature = requireFeature(state, session, args.feature);
   requireRight(feature, args);
-  const { status, steps, ...fields } = args.set;
+  const { status, steps, dependencies, ...fields } = args.set;
   let changed: Feature = { ...feature, ...fields, updated_at: at };
-  if (steps) changed = { ...changed, steps: resetSteps(feature, steps) };
+  if (dependencies) changed = { ...changed, dependencies: [...new Set(dependencies)] };
+  if (steps) changed = resetSteps(changed, steps, at);
   if (status) changed = setStatus(changed, status, at);
   const next = putFeature(state, session, changed);
-  if (fields.dependencies) requireSoundDependencies(next, session, [feature.id]);
+  if (dependencies) requireSoundDependencies(next, session, [feature.id]);
   return next;
 }
 
-/** Steps of the same name keep what they have reached. */
-function resetSteps(feature: Feature, names: StepName[]): Feature['steps'] {
-  if (new Set(names.map(keyOf)).size !== names.length) {
-    throw new GitStateError('INVALID_INPUT', `a step is named twice in '${names.join(',')}'`);
-  }
-  return newSteps(names).map((step) => feature.steps.find(({ name }) => name === step.name) ?? step);
+/** Steps of the same name keep what they have reached. Only the first unfinished one can be under way. */
+function resetSteps(feature: Feature, names: StepName[], at: Instant): Feature {
+  requireDistinctSteps(names, `feature '${feature.id}'`);
+  const kept = new Map(feature.steps.map((step) => [step.name, step]));
+  const steps = newSteps(names).map((step) => kept.get(step.name) ?? step);
+  const first = firstUnfinished(steps);
+  const settled = steps.map((step, index) =>
+    index <= first || isStepFinished(step) ? step : { ...step, status: 'pending' as const, error: null },
+  );
+  const wasActive = feature.steps.some((step) => step.status === 'active');
+  const changed = { ...feature, steps: settled };
+  return wasActive && feature.status === 'in_progress' ? startNextStep(changed, at) : changed;
 }
 
 /** The first in_progress sets `started_at`, each completed sets `completed_at`; a claim survives only in progress. */
 function setStatus(feature: Feature, status: FeatureStatus, at: Instant): Feature {
-  const kept = status === 'in_progress' ? feature : endClaim(feature, 'feature.update', at);
+  const kept = status === 'in_progress' ? feature : stopSteps(endClaim(feature, 'feature.update', at));
   const archived = status === 'archived';
   return {
     ...kept,

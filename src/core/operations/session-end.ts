@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import type { SessionStatus } from '../entities.ts';
+import type { Session, SessionStatus } from '../entities.ts';
 import { invalidTransition } from '../rules.ts';
 import { claimedFeatures } from '../select.ts';
-import { contentsOf, putSession, requireSession, type State } from '../state.ts';
+import { type Contents, contentsOf, putSession, requireSession, type State } from '../state.ts';
+import type { Instant } from '../time.ts';
 import { sessionOperation } from './define.ts';
 
 const ending = {
@@ -28,21 +29,35 @@ const outcomes = {
 export function applySessionEnd(state: State, { type, session: id, args, at }: SessionEnd): State {
   const session = requireSession(state, id);
   const status = outcomes[type];
-  const held = claimedFeatures(contentsOf(state, id));
-  if (held.length > 0 && !args.force) {
-    const names = held.map((feature) => `'${feature.id}' by '${feature.worker_id}'`).join(', ');
-    throw invalidTransition(
-      `session '${id}' has claimed features: ${names}`,
-      session.status,
-      ['active'],
-      'wait for them, release them, or repeat with --force, which leaves the claims as they are',
-    );
-  }
+  if (!args.force) requireNoClaims(session, contentsOf(state, id));
   if (session.status === status) {
     throw invalidTransition(`session '${id}' is ${status} already`, session.status, ['active']);
   }
-  const completed_at = status === 'completed' ? at : session.completed_at;
-  return putSession(state, { ...session, status, completed_at, updated_at: at });
+  return putSession(state, {
+    ...session,
+    status,
+    completed_at: completedAt(session, status, at),
+    updated_at: at,
+  });
+}
+
+/** When a session was completed, as it becomes `status`: one that is put away keeps the time. */
+export function completedAt(session: Session, status: SessionStatus, at: Instant): Instant | null {
+  if (status === 'completed') return session.completed_at ?? at;
+  return status === 'archived' ? session.completed_at : null;
+}
+
+/** @throws INVALID_TRANSITION while somebody holds a feature of the session. */
+export function requireNoClaims(session: Session, contents: Contents): void {
+  const held = claimedFeatures(contents);
+  if (held.length === 0) return;
+  const names = held.map((feature) => `'${feature.id}' by '${feature.worker_id}'`).join(', ');
+  throw invalidTransition(
+    `session '${session.id}' has claimed features: ${names}`,
+    session.status,
+    ['active'],
+    'wait for them or release them; `git state session complete --force` leaves the claims as they are',
+  );
 }
 
 export function describeSessionEnd({ type, session }: SessionEnd): string {

@@ -3,6 +3,7 @@ import { GitStateError } from '../../errors.ts';
 import { sessionRules } from '../entities.ts';
 import { keyOf, PresetName } from '../ids.ts';
 import { JsonRecord, Text } from '../json.ts';
+import { requireDistinctSteps } from '../rules.ts';
 import { putSession, requireStore, type State } from '../state.ts';
 import { sessionOperation } from './define.ts';
 
@@ -15,7 +16,8 @@ export const SessionStart = sessionOperation('session.start', {
 });
 export type SessionStart = z.infer<typeof SessionStart>;
 
-/** @throws ALREADY_EXISTS for an id in use, in other letters too, or retired by a clean-up. */
+/** @throws ALREADY_EXISTS for an id in use, in other letters too, or retired by a clean-up; INVALID_INPUT for a step
+ *  named twice. */
 export function applySessionStart(state: State, { session: id, args, at }: SessionStart): State {
   const store = requireStore(state);
   const taken = state.sessions.get(keyOf(id))?.id ?? store.retired.find((old) => keyOf(old) === keyOf(id));
@@ -25,9 +27,7 @@ export function applySessionStart(state: State, { session: id, args, at }: Sessi
       details: { session: taken },
     });
   }
-  if (new Set(args.steps.map(keyOf)).size !== args.steps.length) {
-    throw new GitStateError('INVALID_INPUT', `a step is named twice in '${args.steps.join(',')}'`);
-  }
+  requireDistinctSteps(args.steps, `session '${id}'`);
   const { preset, name, config, ...rules } = args;
   return putSession(state, {
     id,

@@ -1,20 +1,23 @@
 import { z } from 'zod';
-import { Budgets, SessionStatus, sessionRules } from '../entities.ts';
-import { Json, type JsonValue, sortKeys, Text } from '../json.ts';
-import { putSession, requireSession, type State } from '../state.ts';
+import { GitStateError } from '../../errors.ts';
+import { Budgets, type Session, SessionStatus, sessionRules } from '../entities.ts';
+import { StepName } from '../ids.ts';
+import { JsonRecord, type JsonValue, recordOf, Text } from '../json.ts';
+import { contentsOf, putSession, requireSession, type State } from '../state.ts';
 import { sessionOperation } from './define.ts';
+import { completedAt, requireNoClaims } from './session-end.ts';
 
 /** Fields of a session change. `config` and `budgets.steps` are merged by key, and null removes a key. */
 export const SessionUpdate = sessionOperation('session.update', {
   name: Text.optional(),
   status: SessionStatus.optional(),
-  config: z.record(z.string(), Json).optional(),
+  config: JsonRecord.optional(),
   max_retries: sessionRules.max_retries.optional(),
   default_lease: sessionRules.default_lease.optional(),
   auto_checkpoints: z.boolean().optional(),
   budgets: z
     .strictObject({
-      steps: z.record(z.string(), Budgets.shape.feature).optional(),
+      steps: recordOf(StepName, Budgets.shape.feature).optional(),
       feature: Budgets.shape.feature.optional(),
       day: Budgets.shape.day.optional(),
     })
@@ -22,28 +25,34 @@ export const SessionUpdate = sessionOperation('session.update', {
 });
 export type SessionUpdate = z.infer<typeof SessionUpdate>;
 
-/** @throws SESSION_NOT_FOUND */
+/** @throws SESSION_NOT_FOUND, INVALID_TRANSITION where the session would end while features are claimed,
+ *  INVALID_INPUT where its `config` would grow beyond the limits. */
 export function applySessionUpdate(state: State, { session: id, args, at }: SessionUpdate): State {
   const session = requireSession(state, id);
   const { config, budgets, status = session.status, ...fields } = args;
+  if (status !== session.status && status !== 'active') requireNoClaims(session, contentsOf(state, id));
   const { steps, ...limits } = budgets ?? {};
   return putSession(state, {
     ...session,
     ...fields,
     status,
-    config: sortKeys(merged(session.config, config)),
+    config: mergedConfig(session, config),
     budgets: {
       ...session.budgets,
       ...limits,
-      steps: sortKeys(merged(session.budgets.steps, steps)) as Budgets['steps'],
+      steps: merged(session.budgets.steps, steps) as Budgets['steps'],
     },
-    completed_at:
-      status === 'completed'
-        ? (session.completed_at ?? at)
-        : status === 'active'
-          ? null
-          : session.completed_at,
+    completed_at: completedAt(session, status, at),
     updated_at: at,
+  });
+}
+
+function mergedConfig(session: Session, change: Session['config'] | undefined): Session['config'] {
+  const result = JsonRecord.safeParse(merged(session.config, change));
+  if (result.success) return result.data;
+  const fault = result.error.issues[0]!.message;
+  throw new GitStateError('INVALID_INPUT', `the config of session '${session.id}' ${fault}`, {
+    hint: 'remove a key by setting it to null',
   });
 }
 

@@ -1,7 +1,8 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { GitStateError } from '../../errors.ts';
 import type { Feature, Session } from '../entities.ts';
 import { FeatureId, keyOf, Oid } from '../ids.ts';
+import { equalJson, Text } from '../json.ts';
 import { backToPending, endClaim } from '../rules.ts';
 import {
   type Contents,
@@ -12,6 +13,7 @@ import {
   putContents,
   putFeature,
   putSession,
+  requireSession,
   requireStore,
   type State,
 } from '../state.ts';
@@ -25,14 +27,14 @@ export const StateRestore = sessionOperation('state.restore', {
   commit: Oid,
   tree: Oid,
   /** What the user named: a checkpoint, a commit, a date. */
-  point: z.string(),
+  point: Text,
   feature: FeatureId.optional(),
 });
 export type StateRestore = z.infer<typeof StateRestore>;
 
 /** Returns `state` with session.json and features as they are in `source`. Facts made since stay: costs,
  *  checkpoints, artifacts and workers. Features in progress wait at the step they were at, under no claim; claim
- *  counters never fall, so that every token from before is stale.
+ *  counters never fall, so that every token from before is stale. The session is active again.
  *  @throws SESSION_NOT_FOUND, FEATURE_NOT_FOUND where `source` has none. */
 export function applyStateRestore(
   state: State,
@@ -49,49 +51,57 @@ export function applyStateRestore(
   if (args.feature !== undefined) return restoreFeature(state, id, args.feature, source, args.point, at);
   const now = findSession(state, id);
   const contents = now ? contentsOf(state, id) : emptyContents;
-  const features = restoredFeatures(contents, contentsOf(source, id), then.claim_counts, at);
-  const counts = new Map([...Object.entries(then.claim_counts), ...Object.entries(now?.claim_counts ?? {})]);
-  for (const feature of contents.features.values()) {
-    if (!features.has(keyOf(feature.id)) && feature.claim_count > 0)
-      counts.set(keyOf(feature.id), feature.claim_count);
-  }
+  const past = contentsOf(source, id);
+  const gone = [...contents.features.entries()].filter(([key]) => !past.features.has(key));
+  const counts = countsOfRemoved(
+    then,
+    now,
+    gone.map(([, feature]) => feature),
+  );
+  const features = restoredFeatures(contents, past, counts, at);
   const session: Session = {
-    ...then,
-    status: 'active',
-    completed_at: null,
+    ...active(then, at),
     removed_cost: now?.removed_cost ?? then.removed_cost,
-    claim_counts: Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1))),
-    updated_at: at,
+    claim_counts: Object.fromEntries(counts),
   };
   const sameFeatures = now !== undefined && features.changedSince(contents.features).length === 0;
   if (sameFeatures && sameButTime(now, session)) return state;
   return putContents(putSession(state, session), id, { features });
 }
 
+function active(session: Session, at: Instant): Session {
+  return { ...session, status: 'active', completed_at: null, updated_at: at };
+}
+
+/** The claim counters of features that are there no more: those known then, now, and of what the restore removes. */
+function countsOfRemoved(then: Session, now: Session | undefined, gone: Iterable<Feature>) {
+  const counts = new Map<string, number>();
+  const note = (key: string, count: number) => counts.set(key, Math.max(count, counts.get(key) ?? 0));
+  for (const session of [then, now]) {
+    for (const [key, count] of Object.entries(session?.claim_counts ?? {})) note(key, count);
+  }
+  for (const { id, claim_count } of gone) if (claim_count > 0) note(keyOf(id), claim_count);
+  return counts;
+}
+
 function restoredFeatures(
   now: Contents,
   then: Contents,
-  counts: Record<string, number>,
+  counts: ReadonlyMap<string, number>,
   at: Instant,
 ): Table<Feature> {
-  const lastCounts = new Map(Object.entries(counts));
   const entries: [string, Feature][] = [];
   for (const [key, feature] of then.features.entries()) {
     const present = now.features.get(key);
-    const restored = asItWas(
-      feature,
-      present,
-      Math.max(lastCounts.get(key) ?? 0, present?.claim_count ?? 0),
-      at,
-    );
+    const restored = asItWas(feature, present, counts.get(key) ?? 0, at);
     entries.push([key, present && sameButTime(present, restored) ? present : restored]);
   }
   return Table.of(entries);
 }
 
-/** The feature as it was, without its claim; the token counter of `present` goes on. */
+/** The feature as it was, without its claim; the counter of its tokens never falls. */
 function asItWas(feature: Feature, present: Feature | undefined, countMin: number, at: Instant): Feature {
-  const claim_count = Math.max(feature.claim_count, countMin);
+  const claim_count = Math.max(feature.claim_count, present?.claim_count ?? 0, countMin);
   const waiting =
     feature.status === 'in_progress' ? backToPending(endClaim(feature, 'state.restore', at)) : feature;
   const ended_claim = present?.claim
@@ -100,11 +110,10 @@ function asItWas(feature: Feature, present: Feature | undefined, countMin: numbe
   return { ...waiting, claim_count, ended_claim, updated_at: at };
 }
 
-/** Whether nothing but the time of the last change tells `a` from `b`. */
+/** Whether nothing but the time of the last change, and how the last claim ended, tells `a` from `b`. */
 function sameButTime<T extends Feature | Session>(a: T, b: T): boolean {
-  const skip = (key: string, value: unknown) =>
-    key === 'updated_at' || key === 'ended_claim' ? undefined : value;
-  return JSON.stringify(a, skip) === JSON.stringify(b, skip);
+  const ended_claim = null;
+  return equalJson({ ...a, updated_at: null, ended_claim }, { ...b, updated_at: null, ended_claim });
 }
 
 function restoreFeature(
@@ -115,20 +124,27 @@ function restoreFeature(
   point: string,
   at: Instant,
 ): State {
+  const session = requireSession(state, id);
   const then = findFeature(source, id, featureId);
   if (!then) {
     throw new GitStateError('FEATURE_NOT_FOUND', `feature '${featureId}' did not exist at '${point}'`, {
       details: { feature: featureId, session: id },
     });
   }
-  const present = findFeature(state, id, featureId);
-  const counted = findSession(state, id)?.claim_counts ?? {};
-  const countMin = Math.max(
-    present?.claim_count ?? 0,
-    new Map(Object.entries(counted)).get(keyOf(featureId)) ?? 0,
-  );
-  const restored = asItWas(then, present, countMin, at);
-  return present && sameButTime(present, restored) ? state : putFeature(state, id, restored);
+  const present = contentsOf(state, id).features.get(keyOf(featureId));
+  if (present && present.id !== featureId) {
+    throw new GitStateError(
+      'ALREADY_EXISTS',
+      `feature '${present.id}' has taken the place of '${featureId}'`,
+      {
+        details: { feature: present.id },
+      },
+    );
+  }
+  const counted = new Map(Object.entries(session.claim_counts)).get(keyOf(featureId)) ?? 0;
+  const restored = asItWas(then, present, counted, at);
+  const woken = session.status === 'active' ? state : putSession(state, active(session, at));
+  return present && sameButTime(present, restored) ? woken : putFeature(woken, id, restored);
 }
 
 export function describeStateRestore({ session, args }: StateRestore): string {

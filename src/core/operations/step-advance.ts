@@ -3,6 +3,7 @@ import { type Checkpoint, CodeHead, type Feature, type Step } from '../entities.
 import { type CheckpointName, FeatureId, keyOf, StepName } from '../ids.ts';
 import { Text } from '../json.ts';
 import {
+  firstUnfinished,
   invalidTransition,
   isStepFinished,
   replaceStep,
@@ -55,8 +56,10 @@ export function applyStepAdvance(state: State, operation: StepAdvance): State {
   requireStatus(feature, ['pending', 'in_progress'], 'move a step of');
   const index = requireStep(feature, args.step);
   switch (type) {
-    case 'step.start':
-      return put(startStep(begun(state, sessionId, feature, at), index, at));
+    case 'step.start': {
+      const started = startStep(begun(state, sessionId, feature, at), index, at);
+      return started === feature ? state : put(started);
+    }
     case 'step.fail':
       return put(failStep(feature, index, args.error));
     case 'step.skip':
@@ -128,7 +131,11 @@ function failStep(feature: Feature, index: number, error: string | null): Featur
 function skipStep(feature: Feature, index: number, at: Instant): Feature {
   requireStepStatus(feature, feature.steps[index]!, ['pending', 'active', 'failed'], 'skip');
   const skipped = replaceStep(feature, index, { status: 'skipped', completed_at: null, error: null });
-  return feature.status === 'in_progress' ? startNextStep(skipped, at) : skipped;
+  const next = skipped.steps[firstUnfinished(skipped.steps)];
+  // One that failed before it waits for somebody to try it again.
+  return feature.status === 'in_progress' && next?.status === 'pending'
+    ? startNextStep(skipped, at)
+    : skipped;
 }
 
 /** Completing a step is a point to come back to, named in the state and without a tag of its own. */
