@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 
 try {
   const { numPassedTests, numFailedTests, testResults } = JSON.parse(readFileSync(process.argv[2], 'utf8'));
-  const broken = testResults.filter(({ status, assertionResults }) => status === 'failed' && assertionResults.length === 0);
+  const broken = testResults.filter(
+    ({ status, assertionResults }) => status === 'failed' && assertionResults.length === 0,
+  );
   console.log(numPassedTests, numFailedTests + broken.length);
 } catch {
   console.log(0, 1);

@@ -11,8 +11,13 @@ const plan = fileURLToPath(new URL('plan.yaml', import.meta.url));
 const startedAt = Date.now();
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'gitstate-demo-')));
 const repository = join(folder, 'shop');
-const env = { ...process.env, GITSTATE_FORCE_TTY: '100', PATH: `${join(folder, 'bin')}${delimiter}${process.env.PATH}` };
-for (const name of Object.keys(env)) if (/^GIT(STATE)?_/.test(name) && name !== 'GITSTATE_FORCE_TTY') delete env[name];
+const env = {
+  ...process.env,
+  GITSTATE_FORCE_TTY: '100',
+  PATH: `${join(folder, 'bin')}${delimiter}${process.env.PATH}`,
+};
+for (const name of Object.keys(env))
+  if (/^GIT(STATE)?_/.test(name) && name !== 'GITSTATE_FORCE_TTY') delete env[name];
 const children = new Set();
 
 /** Shows what is about to happen, and why. */
@@ -22,7 +27,11 @@ function say(text) {
 
 /** Runs a command line as a person would type it; shows it and what it prints. */
 function run(line, { quiet = false, lines = Number.POSITIVE_INFINITY, expect: status = 0 } = {}) {
-  const { stdout, stderr, status: actual } = spawnSync('sh', ['-c', line], { cwd: repository, env, encoding: 'utf8' });
+  const {
+    stdout,
+    stderr,
+    status: actual,
+  } = spawnSync('sh', ['-c', line], { cwd: repository, env, encoding: 'utf8' });
   const text = stdout.trimEnd().split('\n');
   if (!quiet) {
     console.log(`\x1b[36m$ ${line}\x1b[0m`);
@@ -45,11 +54,15 @@ const sleep = (delayMs) => new Promise((resolve) => setTimeout(resolve, delayMs)
 /** One worker: a runner of its own, which works until nothing is left. */
 function startWorker(number) {
   // Not through `git`, which would stand between: it is the runner itself that is to be killed.
-  const child = spawn(command, ['work', '--workers', '1', '--per-step', '--', 'sh', join(folder, 'build.sh')], {
-    cwd: repository,
-    env,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    command,
+    ['work', '--workers', '1', '--per-step', '--', 'sh', join(folder, 'build.sh')],
+    {
+      cwd: repository,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   children.add(child);
   const worker = { child, number, out: '', err: '' };
   child.stdout.on('data', (chunk) => {
@@ -106,10 +119,11 @@ async function main() {
 
   say('2. Four workers, each a process with a worktree of its own');
   const workers = [1, 2, 3, 4].map(startWorker);
-  console.log("  4 x $ git state work --workers 1 --per-step -- sh build.sh");
+  console.log('  4 x $ git state work --workers 1 --per-step -- sh build.sh');
   const busy = await until('a feature in the middle of its steps', () =>
     json('git state list --status in_progress').features.find(
-      ({ claim, steps_completed }) => steps_completed.length > 0 && workers.some(({ child }) => child.pid === claim?.pid),
+      ({ claim, steps_completed }) =>
+        steps_completed.length > 0 && workers.some(({ child }) => child.pid === claim?.pid),
     ),
   );
   const victim = workers.find(({ child }) => child.pid === busy.claim.pid);
@@ -133,7 +147,10 @@ async function main() {
   say('5. All workers come to their end');
   const ends = await Promise.all(workers.filter((worker) => worker !== victim).map(({ ended }) => ended));
   const output = workers.map(({ out, err }) => out + err).join('\n');
-  check(ends.every(({ status }) => status === 0), `workers ended with ${JSON.stringify(ends)}:\n${output}`);
+  check(
+    ends.every(({ status }) => status === 0),
+    `workers ended with ${JSON.stringify(ends)}:\n${output}`,
+  );
   run('git state status --check');
 
   say('6. What happened since the checkpoint');
@@ -151,12 +168,17 @@ async function main() {
 
   say('9. Is all of it so?');
   const { features } = json('git state list');
-  check(features.length === 12 && features.every(({ status }) => status === 'completed'), 'not all are complete');
+  check(
+    features.length === 12 && features.every(({ status }) => status === 'completed'),
+    'not all are complete',
+  );
   for (const { id, branch } of features) {
     const commits = run(`git rev-list --count main..${branch}`, { quiet: true }).trim();
     check(Number(commits) >= 3, `branch ${branch} of ${id} has ${commits} commits`);
   }
-  const trail = run("git log gitstate --format='%(trailers:key=gitstate-op,valueonly,separator=)'", { quiet: true });
+  const trail = run("git log gitstate --format='%(trailers:key=gitstate-op,valueonly,separator=)'", {
+    quiet: true,
+  });
   const completed = trail.split('\n').filter((op) => op === 'feature.complete').length;
   check(completed >= 12, `only ${completed} completions in the trail`);
   check(run('git fsck --strict --no-dangling', { quiet: true }).trim() === '', 'git fsck complains');

@@ -88,7 +88,7 @@ export function requireActiveSession(state: State, id: string): Session {
   const session = requireSession(state, id);
   if (session.status === 'active') return session;
   throw new GitStateError('SESSION_NOT_ACTIVE', `session '${id}' is ${session.status}`, {
-    hint: `make it active again with \`git state recover --session ${id}\``,
+    hint: `make it active again with \`git state session update --session ${id} --status active\``,
     details: { session: id, status: session.status },
   });
 }

@@ -1,5 +1,6 @@
 import { decodeMessage } from '../codec/message.ts';
 import type { Operation } from '../core/operation.ts';
+import { GitStateError } from '../errors.ts';
 import { type Commit, decodeCommit } from '../git/commit.ts';
 import type { ObjectReader } from '../git/reader.ts';
 import type { Repository } from '../git/repository.ts';
@@ -49,6 +50,9 @@ export async function readCommit(reader: ObjectReader, oid: string): Promise<His
 export async function operationOf(reader: ObjectReader, commit: HistoryCommit): Promise<Operation | null> {
   const payload = /^gitstate-args-oid: (.*)$/m.exec(commit.message)?.[1];
   const text = payload === undefined ? '' : await readPayload(reader, payload);
+  if (commit.charset !== 'utf8' && /^gitstate-/m.test(commit.message)) {
+    throw new GitStateError('VERIFY_FAILED', `commit ${commit.oid.slice(0, 12)} is not written in UTF-8`);
+  }
   return decodeMessage(commit.message, commit.author, () => text);
 }
 

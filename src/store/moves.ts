@@ -44,6 +44,8 @@ function leaseMoves(wanted: Wanted, session: string, before: Contents, after: Co
     const old = before.features.get(key);
     const now = after.features.get(key);
     if (old?.claim?.id === now?.claim?.id) continue;
+    // An id that came back in other letters has another ref.
+    if (old?.claim && now && old.id !== now.id) wanted.refs.set(leaseRef(session, old.id), null);
     const ref = leaseRef(session, (now ?? old)!.id);
     if (!now?.claim) {
       wanted.refs.set(ref, null);

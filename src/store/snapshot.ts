@@ -99,13 +99,17 @@ async function withChanges(reader: ObjectReader, state: State, changes: TreeChan
     contents = contents.with(session, edited as unknown as Contents);
   }
   for (const [key, value] of editing.sessions) if (value === undefined) contents = contents.without(key);
+  const sessions = state.sessions.withAll(editing.sessions as Map<string, never>);
+  for (const [key] of contents.entries()) {
+    if (!sessions.has(key)) throw corrupt(`sessions/${key}`, 'has contents and no session.json');
+  }
   return {
     readme: editing.readme === undefined ? state.readme : editing.readme,
     store: editing.store.has('')
       ? ((editing.store.get('') as State['store'] | undefined) ?? null)
       : state.store,
     presets: state.presets.withAll(editing.presets as Map<string, never>),
-    sessions: state.sessions.withAll(editing.sessions as Map<string, never>),
+    sessions,
     contents,
   };
 }
@@ -126,7 +130,11 @@ async function edit(
     editsOf(editing, place.session, 'artifacts').set(place.path, ref);
   } else {
     const entity = oid === null ? goneEntity(state, place, path) : await readEntity(reader, place, path, oid);
-    tableOf(editing, place).set(entity.key, entity.value);
+    const edits = tableOf(editing, place);
+    // `A.json` and `a.json` are one entity: a store that holds both was not written by gitstate.
+    if (entity.value !== undefined && edits.get(entity.key) !== undefined)
+      throw corrupt(path, 'stands there twice, in other letters');
+    if (entity.value !== undefined || !edits.has(entity.key)) edits.set(entity.key, entity.value);
   }
 }
 

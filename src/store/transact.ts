@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { z } from 'zod';
 import { leaseRef } from '../codec/tag.ts';
 import { apply } from '../core/apply.ts';
 import type { Feature } from '../core/entities.ts';
 import { keyOf, OperationId } from '../core/ids.ts';
-import { type JsonValue, jsonFault, sortKeys } from '../core/json.ts';
+import { type JsonValue, jsonDepthMax, jsonFault, sortKeys } from '../core/json.ts';
 import { Operation } from '../core/operation.ts';
 import { NotLoaded, type State } from '../core/state.ts';
 import { instantOf } from '../core/time.ts';
@@ -265,7 +266,7 @@ export class Transactor {
   #operationOf(waiting: Waiting, draft: Draft, view: View): Operation {
     const { actor, type, session, args } = draft;
     // What is applied is what will be read back: no undefined fields, and keys in the order of the schema.
-    return Operation.parse({
+    const result = Operation.safeParse({
       type,
       session,
       args: JSON.parse(JSON.stringify(args)),
@@ -274,6 +275,8 @@ export class Transactor {
       id: waiting.operationId,
       request: waiting.requestHash,
     });
+    if (result.success) return result.data;
+    throw invalidInput(result.error, type);
   }
 
   #viewOf(waiting: Waiting, snapshot: Pick<Snapshot, 'commit' | 'at' | 'state'>): View {
@@ -463,10 +466,14 @@ function unchangedBy(operation: Operation): Unchanged {
 function parseRequest<R>(proposal: Proposal<R>, input: unknown): R {
   const result = proposal.schema.safeParse(input);
   if (result.success) return result.data;
-  const issue = result.error.issues[0]!;
+  throw invalidInput(result.error, proposal.name);
+}
+
+function invalidInput(error: z.ZodError, name: string): GitStateError {
+  const issue = error.issues[0]!;
   const where = issue.path.length > 0 ? `${issue.path.join('.')}: ` : '';
-  throw new GitStateError('INVALID_INPUT', `${where}${issue.message}`, {
-    hint: `git state help ${proposal.name}`,
+  return new GitStateError('INVALID_INPUT', `${where}${issue.message}`, {
+    hint: `git state help ${name.replace('.', ' ')}`,
     details: { path: issue.path.map(String) },
   });
 }
@@ -476,7 +483,8 @@ function hashRequest(name: string, request: unknown): string {
   const plain = JSON.parse(
     JSON.stringify(request, (key, value) => (key === 'token' ? undefined : value)),
   ) as JsonValue;
-  const fault = jsonFault(plain);
+  // The request wraps what users give, which is held to the limit of depth by itself.
+  const fault = jsonFault(plain, jsonDepthMax + 4);
   if (fault) throw new GitStateError('INVALID_INPUT', `the request ${fault}`);
   return createHash('sha256')
     .update(JSON.stringify([name, sortKeys(plain)]))

@@ -107,7 +107,10 @@ function asItWas(feature: Feature, present: Feature | undefined, countMin: numbe
   const ended_claim = present?.claim
     ? { id: present.claim.id, by: 'state.restore', at }
     : (present?.ended_claim ?? waiting.ended_claim);
-  return { ...waiting, claim_count, ended_claim, updated_at: at };
+  // Code made since is not gone: the next attempt goes on there, and the worktree can still be found and pruned.
+  const branch = waiting.branch ?? present?.branch ?? null;
+  const worktree = waiting.worktree ?? present?.worktree ?? null;
+  return { ...waiting, claim_count, ended_claim, branch, worktree, updated_at: at };
 }
 
 /** Whether nothing but the time of the last change, and how the last claim ended, tells `a` from `b`. */

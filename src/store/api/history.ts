@@ -83,7 +83,7 @@ export function historyMethods(context: Context) {
     const args = operation?.args as { feature?: string; worker?: string } | undefined;
     return {
       commit: commit.oid,
-      at: new Date(commit.author.at * 1000).toISOString().replace('.000Z', 'Z'),
+      at: timeOf(commit.author.at),
       op: operation?.type ?? null,
       session: operation?.session ?? null,
       feature: args?.feature ?? null,
@@ -258,6 +258,12 @@ export function historyMethods(context: Context) {
     }
     return null;
   }
+}
+
+/** ISO 8601; the seconds themselves where somebody wrote a time beyond what can be told. */
+function timeOf(seconds: number): string {
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? `@${seconds}` : date.toISOString().replace('.000Z', 'Z');
 }
 
 /** Whether an entry is about a feature: by its trailer, or as one of many. */

@@ -135,7 +135,9 @@ export function nothingReady(contents: Contents): GitStateError {
   const all_complete = isAllComplete(progress);
   const { blocked, in_progress, failed } = progress;
   const message = all_complete
-    ? 'nothing is ready: all is complete'
+    ? progress.total === 0
+      ? 'nothing is ready: there are no features yet'
+      : 'nothing is ready: all is complete'
     : `nothing is ready: ${in_progress} in progress, ${blocked} blocked, ${failed} failed`;
   return new GitStateError('NOTHING_READY', message, {
     hint: all_complete

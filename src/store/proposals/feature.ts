@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { FeatureStatus, Priority } from '../../core/entities.ts';
+import { FeatureStatus, Phase } from '../../core/entities.ts';
 import { FeatureId, StepName } from '../../core/ids.ts';
 import { JsonRecord, Text } from '../../core/json.ts';
 import { planned } from '../../core/operations/feature-add.ts';
@@ -26,9 +26,7 @@ export const planLoad = proposal(
   'plan load',
   z.strictObject({
     ...scope,
-    features: z
-      .array(z.strictObject({ id: FeatureId, ...given, priority: Priority.nullable().optional() }))
-      .min(1),
+    features: z.array(z.strictObject({ id: FeatureId, ...given })).min(1),
   }),
   ({ session: id, worker, features }, { state }) => {
     const session = sessionOf(state, id);
@@ -48,7 +46,7 @@ export const featureUpdate = proposal(
     ...featureScope,
     name: Text.optional(),
     priority: GivenPriority.nullable().optional(),
-    phase: z.number().nullable().optional(),
+    phase: Phase.nullable().optional(),
     dependencies: z.array(FeatureId).optional(),
     steps: z.array(StepName).optional(),
     status: FeatureStatus.optional(),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type Budgets, type Preset, SessionStatus, sessionRules } from '../../core/entities.ts';
 import { keyOf, SessionId, StepName } from '../../core/ids.ts';
-import { Json, JsonRecord, Text } from '../../core/json.ts';
+import { JsonRecord, recordOf, Text } from '../../core/json.ts';
 import { Amount } from '../../core/money.ts';
 import { requirePreset } from '../../core/presets.ts';
 import { requireStore, type State } from '../../core/state.ts';
@@ -10,7 +10,7 @@ import { proposal } from '../proposal.ts';
 import { scope, sessionOf } from './scope.ts';
 
 const budgetOptions = {
-  budgetStep: z.record(StepName, Amount.nullable()).optional(),
+  budgetStep: recordOf(StepName, Amount.nullable()).optional(),
   budgetFeature: Amount.nullable().optional(),
   budgetDay: Amount.nullable().optional(),
 };
@@ -85,7 +85,7 @@ export const sessionUpdate = proposal(
   z.strictObject({
     ...scope,
     name: Text.optional(),
-    config: z.record(z.string(), Json).optional(),
+    config: JsonRecord.optional(),
     status: SessionStatus.optional(),
     maxRetries: sessionRules.max_retries.optional(),
     lease: sessionRules.default_lease.optional(),

@@ -1,0 +1,45 @@
+import type { OptionSpec } from '../command.ts';
+import { amount, count, duration, jsonObject, orNone, stepAmounts } from '../options.ts';
+
+export interface SessionFlags {
+  name?: string;
+  config?: Record<string, unknown>;
+  maxRetries?: number;
+  lease?: string;
+  autoCheckpoints?: boolean;
+  budgetStep?: Record<string, number | null>;
+  budgetFeature?: number | null;
+  budgetDay?: number | null;
+}
+
+/** What `session start` settles and `session update` changes. */
+export const sessionOptions: readonly OptionSpec[] = [
+  { flags: '--name TEXT', description: 'what people call it' },
+  { flags: '--config JSON', description: 'settings of your own, an object or @FILE', parse: jsonObject },
+  { flags: '--max-retries N', description: 'failed attempts after which a feature is failed', parse: count },
+  {
+    flags: '--lease DUR',
+    description: 'length of a claim unless one is given, such as 15m',
+    parse: duration,
+  },
+  { flags: '--auto-checkpoints', description: 'make a checkpoint whenever a step completes' },
+  { flags: '--no-auto-checkpoints', description: 'make none' },
+  {
+    flags: '--budget-step STEP=AMT',
+    description: "limit of a step; 'none' lifts it; may be given several times",
+    parse: stepAmounts,
+  },
+  {
+    flags: '--budget-feature AMT',
+    description: "limit of each feature; 'none' lifts it",
+    parse: orNone(amount),
+  },
+  { flags: '--budget-day AMT', description: "limit of a day (UTC); 'none' lifts it", parse: orNone(amount) },
+];
+
+/** The given ones of `flags`, as the store takes them. */
+export function sessionFields(flags: SessionFlags): SessionFlags {
+  const { name, config, maxRetries, lease, autoCheckpoints, budgetStep, budgetFeature, budgetDay } = flags;
+  const fields = { name, config, maxRetries, lease, autoCheckpoints, budgetStep, budgetFeature, budgetDay };
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}

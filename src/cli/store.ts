@@ -1,0 +1,54 @@
+import type { Env } from '../env.ts';
+import type { Store } from '../store/open.ts';
+import type { CommandSpec, GlobalFlags } from './command.ts';
+import type { Output } from './output.ts';
+
+interface OpenStoreOptions {
+  spec: CommandSpec;
+  flags: GlobalFlags;
+  env: Env;
+  output: Output;
+  cwd: string;
+}
+
+/** The store of one command: opened when it is first needed, with what flags and environment say. */
+export class OpenStore {
+  readonly #options: OpenStoreOptions;
+  #opening: Promise<Store> | null = null;
+  #store: Store | null = null;
+
+  constructor(options: OpenStoreOptions) {
+    this.#options = options;
+  }
+
+  get(): Promise<Store> {
+    this.#opening ??= this.#open();
+    return this.#opening;
+  }
+
+  async #open(): Promise<Store> {
+    const { spec, flags, env, output, cwd } = this.#options;
+    const { openStoreIn } = await import('../store/open.ts');
+    const ignored: readonly string[] = spec.ignores ?? [];
+    const from = (name: string) => (ignored.includes(name) ? undefined : env.variables[name] || undefined);
+    const store = await openStoreIn(
+      {
+        cwd,
+        branch: flags.branch,
+        session: flags.session ?? from('GITSTATE_SESSION'),
+        worker: flags.worker ?? from('GITSTATE_WORKER'),
+        token: flags.token ?? from('GITSTATE_TOKEN'),
+        feature: from('GITSTATE_FEATURE'),
+        onWarning: (message) => output.warning(message),
+      },
+      { env, cwd, onExit: (callback) => process.on('exit', callback) },
+    );
+    this.#store = store;
+    if (spec.writes) for (const message of store.warnings()) output.warning(message);
+    return store;
+  }
+
+  async close(): Promise<void> {
+    await this.#store?.close();
+  }
+}

@@ -1,0 +1,32 @@
+const day = (date: Date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+const two = (value: number) => String(value).padStart(2, '0');
+
+/** A moment in local time: the hour alone where it is today. */
+export function clockTime(time: string, nowMs: number): string {
+  const date = new Date(time);
+  const hour = `${two(date.getHours())}:${two(date.getMinutes())}`;
+  return day(date) === day(new Date(nowMs)) ? hour : `${day(date)} ${hour}`;
+}
+
+/** A moment in local time with its date. */
+export function localTime(time: string): string {
+  const date = new Date(time);
+  return `${day(date)} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+}
+
+/** A length of time as people say it: `42s`, `3m 20s`, `2h 5m`. */
+export function lengthOfTime(durationMs: number): string {
+  const seconds = Math.max(0, Math.round(durationMs / 1000));
+  if (seconds < 60) return `${seconds}s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}m ${seconds % 60}s`;
+  return `${Math.floor(seconds / 3600)}h ${Math.floor((seconds % 3600) / 60)}m`;
+}
+
+export function shortOid(oid: string): string {
+  return oid.slice(0, 9);
+}
+
+/** `1 feature`, `2 features`. */
+export function counted(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
