@@ -1,5 +1,7 @@
 import type { Operation } from './operation.ts';
+import { applyArtifactPut } from './operations/artifact-put.ts';
 import { applyCheckpointCreate, applyCheckpointDelete } from './operations/checkpoint.ts';
+import { applyCost } from './operations/cost.ts';
 import { applyFeatureAdd, applyPlanLoad } from './operations/feature-add.ts';
 import { applyFeatureArchive } from './operations/feature-archive.ts';
 import { applyFeatureClaim } from './operations/feature-claim.ts';
@@ -10,11 +12,16 @@ import { applyFeatureRemove } from './operations/feature-remove.ts';
 import { applyFeatureRetry } from './operations/feature-retry.ts';
 import { applyFeatureUpdate } from './operations/feature-update.ts';
 import { applyNoteAdd } from './operations/note-add.ts';
+import { applyPresetPut } from './operations/preset-put.ts';
+import { applyQualitySet } from './operations/quality-set.ts';
 import { applySessionEnd } from './operations/session-end.ts';
+import { applySessionRecover } from './operations/session-recover.ts';
 import { applySessionStart } from './operations/session-start.ts';
 import { applySessionUpdate } from './operations/session-update.ts';
 import { applyStateRestore } from './operations/state-restore.ts';
 import { applyStepAdvance } from './operations/step-advance.ts';
+import { applyStoreCleanup, applyStoreReset } from './operations/store-cleanup.ts';
+import { applyStoreImport } from './operations/store-import.ts';
 import { applyStoreInit } from './operations/store-init.ts';
 import type { Reads, State } from './state.ts';
 
@@ -62,6 +69,23 @@ export function apply(state: State, operation: Operation, material: Material): S
     case 'step.fail':
     case 'step.skip':
       return applyStepAdvance(state, operation);
+    case 'session.recover':
+      return applySessionRecover(state, operation);
+    case 'cost.add':
+    case 'cost.set':
+      return applyCost(state, operation);
+    case 'quality.set':
+      return applyQualitySet(state, operation);
+    case 'artifact.put':
+      return applyArtifactPut(state, operation);
+    case 'preset.put':
+      return applyPresetPut(state, operation);
+    case 'store.cleanup':
+      return applyStoreCleanup(state, operation);
+    case 'store.reset':
+      return applyStoreReset(state);
+    case 'store.import':
+      return applyStoreImport(state, operation);
     case 'note.add':
       return applyNoteAdd(state, operation);
     case 'checkpoint.create':
@@ -77,5 +101,6 @@ export function apply(state: State, operation: Operation, material: Material): S
 
 /** What must be loaded before `operation` can be applied. */
 export function reads(operation: Operation): Reads {
+  if (operation.type === 'store.cleanup' && operation.session === null) return { contents: 'all' };
   return { contents: operation.session === null ? [] : [operation.session] };
 }

@@ -1,23 +1,51 @@
 import type { CostEntry, CostSheet, Session, Step } from './entities.ts';
-import { groupPairs } from './group.ts';
 import { compareNatural, keyOf } from './ids.ts';
-import { sumAmounts } from './money.ts';
+import { amountOf, microsOf, sumAmounts } from './money.ts';
 import type { Contents } from './state.ts';
-import type { Table } from './table.ts';
+import { Table } from './table.ts';
 
-/** Money, as it follows from the cost sheets. */
+/** Money, as it follows from the cost sheets. Sums are kept beside each version of the sheets and follow a new entry
+ *  step by step, so that the hundred-thousandth entry costs what the first one did. */
 
-/** Entries by feature, for each version of the sheets that was asked about: a list of many features asks for each. */
-const indexes = new WeakMap<Table<CostSheet>, ReadonlyMap<string, CostEntry[]>>();
+interface CostIndex {
+  /** Sheets of each feature, in the order of their entries. */
+  readonly sheets: Table<readonly string[]>;
+  /** Millionths by feature, and by day. */
+  readonly features: Table<bigint>;
+  readonly days: Table<bigint>;
+  readonly total: bigint;
+  /** Entries that have a key, as `<feature>\n<key>`. */
+  readonly keyed: Table<CostEntry>;
+}
 
-/** All cost entries by the key of their feature, oldest first. Those of removed features are among them. */
-export function costsByFeature({ costs }: Contents): ReadonlyMap<string, CostEntry[]> {
+const indexes = new WeakMap<Table<CostSheet>, CostIndex>();
+
+function indexOf(costs: Table<CostSheet>): CostIndex {
   const known = indexes.get(costs);
   if (known) return known;
-  const sheets = [...costs.entries()].sort(([a], [b]) => compareNatural(a, b));
-  const index = groupPairs(
-    sheets.flatMap(([key, { entries }]) => entries.map((entry) => [featureOfSheet(key), entry] as const)),
-  );
+  const sheets = new Map<string, string[]>();
+  const features = new Map<string, bigint>();
+  const days = new Map<string, bigint>();
+  const keyed = new Map<string, CostEntry>();
+  let total = 0n;
+  for (const [key, { entries }] of [...costs.entries()].sort(([a], [b]) => compareNatural(a, b))) {
+    const feature = featureOfSheet(key);
+    sheets.set(feature, [...(sheets.get(feature) ?? []), key]);
+    for (const entry of entries) {
+      const micros = microsOf(entry.amount);
+      features.set(feature, (features.get(feature) ?? 0n) + micros);
+      days.set(dayOfSheet(key), (days.get(dayOfSheet(key)) ?? 0n) + micros);
+      total += micros;
+      if (entry.key !== null) keyed.set(`${feature}\n${entry.key}`, entry);
+    }
+  }
+  const index = {
+    sheets: Table.of(sheets),
+    features: Table.of(features),
+    days: Table.of(days),
+    total,
+    keyed: Table.of(keyed),
+  };
   indexes.set(costs, index);
   return index;
 }
@@ -27,16 +55,92 @@ function featureOfSheet(key: string): string {
   return key.slice('YYYY-MM-DD/'.length).split('~')[0]!;
 }
 
-/** The cost entries of one feature, oldest first. */
-export function costsOf(contents: Contents, featureId: string): CostEntry[] {
-  return costsByFeature(contents).get(keyOf(featureId)) ?? [];
+function dayOfSheet(key: string): string {
+  return key.slice(0, 'YYYY-MM-DD'.length);
 }
 
-/** All money of a session. The cost sheets of a removed feature stay, so nothing is lost with it. */
-export function totalCost(session: Session, contents: Contents): number {
-  const amounts = [session.removed_cost];
-  for (const sheet of contents.costs.values()) for (const entry of sheet.entries) amounts.push(entry.amount);
-  return sumAmounts(amounts);
+/** A sheet of this size is closed, in bytes of JSON; the next entry begins another. */
+const sheetBytesMax = 64 * 1024;
+
+/** The sheets with one entry more, on the day of the entry. */
+export function addCostEntry(costs: Table<CostSheet>, featureId: string, entry: CostEntry): Table<CostSheet> {
+  const index = indexOf(costs);
+  const feature = keyOf(featureId);
+  const day = entry.at.slice(0, 10);
+  const known = index.sheets.get(feature) ?? [];
+  const key = openSheet(costs, known, `${day}/${feature}`);
+  const changed = costs.with(key, { entries: [...(costs.get(key)?.entries ?? []), entry] });
+  const micros = microsOf(entry.amount);
+  indexes.set(changed, {
+    sheets: known.includes(key)
+      ? index.sheets
+      : index.sheets.with(feature, [...known, key].sort(compareNatural)),
+    features: index.features.with(feature, (index.features.get(feature) ?? 0n) + micros),
+    days: index.days.with(day, (index.days.get(day) ?? 0n) + micros),
+    total: index.total + micros,
+    keyed: entry.key === null ? index.keyed : index.keyed.with(`${feature}\n${entry.key}`, entry),
+  });
+  return changed;
+}
+
+function openSheet(costs: Table<CostSheet>, known: readonly string[], first: string): string {
+  const parts = known.filter((key) => key === first || key.startsWith(`${first}~`)).length;
+  const last = parts <= 1 ? first : `${first}~${parts}`;
+  const sheet = costs.get(last);
+  // Only a long sheet is worth measuring.
+  if (!sheet || sheet.entries.length < 100) return last;
+  return JSON.stringify(sheet, null, 2).length < sheetBytesMax ? last : `${first}~${parts + 1}`;
+}
+
+/** The entry of a feature that was reported under `key`. */
+export function entryWithKey({ costs }: Contents, featureId: string, key: string): CostEntry | undefined {
+  return indexOf(costs).keyed.get(`${keyOf(featureId)}\n${key}`);
+}
+
+/** The cost entries of one feature, oldest first. */
+export function costsOf({ costs }: Contents, featureId: string): CostEntry[] {
+  if (costs.size === 0) return [];
+  return (indexOf(costs).sheets.get(keyOf(featureId)) ?? []).flatMap((key) => costs.get(key)?.entries ?? []);
+}
+
+/** All that one feature has cost. */
+export function totalOf({ costs }: Contents, featureId: string): number {
+  return costs.size === 0 ? 0 : amountOf(indexOf(costs).features.get(keyOf(featureId)) ?? 0n);
+}
+
+/** All that a session has cost on one UTC day. */
+export function costOfDay({ costs }: Contents, day: string): number {
+  return costs.size === 0 ? 0 : amountOf(indexOf(costs).days.get(day) ?? 0n);
+}
+
+/** All cost entries with the key of their feature. Those of removed features are among them. */
+export function* allCosts({
+  costs,
+}: Contents): IterableIterator<[feature: string, day: string, entry: CostEntry]> {
+  for (const [key, { entries }] of costs.entries()) {
+    for (const entry of entries) yield [featureOfSheet(key), dayOfSheet(key), entry];
+  }
+}
+
+/** All money of a session: the sheets of removed features stay, so nothing is lost with them, and what had been spent
+ *  before a document was imported is counted in. */
+export function totalCost(session: Session, { costs }: Contents): number {
+  const spent = costs.size === 0 ? 0n : indexOf(costs).total;
+  return amountOf(microsOf(session.removed_cost) + microsOf(openingOf(session).total_cost) + spent);
+}
+
+/** What an imported document had counted beyond its own entries. */
+export function openingOf({ data }: Session): { total_cost: number; total_episodes: number } {
+  const opening = new Map(Object.entries(data)).get('opening');
+  const { total_cost, total_episodes } = (opening ?? {}) as {
+    total_cost?: unknown;
+    total_episodes?: unknown;
+  };
+  return { total_cost: numberOr0(total_cost), total_episodes: numberOr0(total_episodes) };
+}
+
+function numberOr0(value: unknown): number {
+  return typeof value === 'number' ? value : 0;
 }
 
 export function sumOf(entries: readonly { amount: number }[]): number {

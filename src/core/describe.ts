@@ -1,5 +1,7 @@
 import type { Operation } from './operation.ts';
+import { describeArtifactPut } from './operations/artifact-put.ts';
 import { describeCheckpointCreate, describeCheckpointDelete } from './operations/checkpoint.ts';
+import { describeCost } from './operations/cost.ts';
 import { describeFeatureAdd, describePlanLoad } from './operations/feature-add.ts';
 import { describeFeatureArchive } from './operations/feature-archive.ts';
 import { describeFeatureClaim } from './operations/feature-claim.ts';
@@ -10,11 +12,16 @@ import { describeFeatureRemove } from './operations/feature-remove.ts';
 import { describeFeatureRetry } from './operations/feature-retry.ts';
 import { describeFeatureUpdate } from './operations/feature-update.ts';
 import { describeNoteAdd } from './operations/note-add.ts';
+import { describePresetPut } from './operations/preset-put.ts';
+import { describeQualitySet } from './operations/quality-set.ts';
 import { describeSessionEnd } from './operations/session-end.ts';
+import { describeSessionRecover } from './operations/session-recover.ts';
 import { describeSessionStart } from './operations/session-start.ts';
 import { describeSessionUpdate } from './operations/session-update.ts';
 import { describeStateRestore } from './operations/state-restore.ts';
 import { describeStepAdvance } from './operations/step-advance.ts';
+import { describeStoreCleanup, describeStoreReset } from './operations/store-cleanup.ts';
+import { describeStoreImport } from './operations/store-import.ts';
 import { describeStoreInit } from './operations/store-init.ts';
 
 const subjectLengthMax = 72;
@@ -84,6 +91,23 @@ function subjectOf(operation: Operation): string {
     case 'step.fail':
     case 'step.skip':
       return describeStepAdvance(operation);
+    case 'session.recover':
+      return describeSessionRecover(operation);
+    case 'cost.add':
+    case 'cost.set':
+      return describeCost(operation);
+    case 'quality.set':
+      return describeQualitySet(operation);
+    case 'artifact.put':
+      return describeArtifactPut(operation);
+    case 'preset.put':
+      return describePresetPut(operation);
+    case 'store.cleanup':
+      return describeStoreCleanup(operation);
+    case 'store.reset':
+      return describeStoreReset();
+    case 'store.import':
+      return describeStoreImport(operation);
     case 'note.add':
       return describeNoteAdd(operation);
     case 'checkpoint.create':

@@ -1,8 +1,8 @@
+import { totalCost } from './costs.ts';
 import type { Feature } from './entities.ts';
 import { compareNatural } from './ids.ts';
 import { equalJson } from './json.ts';
 import { amountOf, microsOf } from './money.ts';
-import { totalCost } from './select.ts';
 import { type Contents, contentsOf, type State } from './state.ts';
 import type { Table } from './table.ts';
 

@@ -1,7 +1,6 @@
-import { costsByFeature, totalCost } from './costs.ts';
-import type { CostEntry, Feature, Session, Step } from './entities.ts';
+import { allCosts, totalCost, totalOf } from './costs.ts';
+import type { Feature, Session, Step } from './entities.ts';
 import { groupPairs } from './group.ts';
-import { keyOf } from './ids.ts';
 import { sumAmounts } from './money.ts';
 import { mean, type Quality, qualityOf, roundTo } from './quality.ts';
 import type { Contents } from './state.ts';
@@ -40,7 +39,6 @@ export function metricsOf(session: Session, contents: Contents): Metrics {
   const finished = features.filter(({ status }) => ['completed', 'failed', 'archived'].includes(status));
   const done = finished.filter(({ status, completed_at }) => status === 'completed' || completed_at !== null);
   const minutes = meanMinutes(features);
-  const costs = costsByFeature(contents);
   return {
     total_tasks: features.length,
     completed: count('completed'),
@@ -50,8 +48,8 @@ export function metricsOf(session: Session, contents: Contents): Metrics {
     success_rate: rate(done.length, finished.length),
     avg_production_time: roundTo(1, minutes),
     total_cost: totalCost(session, contents),
-    avg_cost: averageCost(done, costs),
-    by_step: byStep(session, features, costs),
+    avg_cost: averageCost(contents, done),
+    by_step: byStep(session, contents, features),
     quality: qualityOf(features),
   };
 }
@@ -68,22 +66,24 @@ function meanMinutes(spans: readonly { started_at: Instant | null; completed_at:
   return times.length === 0 ? 0 : mean(times) / 60_000;
 }
 
-function averageCost(done: readonly Feature[], costs: ReadonlyMap<string, CostEntry[]>): number {
+function averageCost(contents: Contents, done: readonly Feature[]): number {
   if (done.length === 0) return 0;
-  const amounts = done.flatMap(({ id }) => (costs.get(keyOf(id)) ?? []).map(({ amount }) => amount));
+  const amounts = done.map(({ id }) => totalOf(contents, id));
   return roundTo(2, sumAmounts(amounts) / done.length);
 }
 
 /** Every step in the order of the session, then those that only features have. */
 function byStep(
   session: Session,
+  contents: Contents,
   features: readonly Feature[],
-  costs: ReadonlyMap<string, CostEntry[]>,
 ): Record<string, StepMetrics> {
   const steps = groupPairs(
     features.flatMap((feature) => feature.steps.map((step) => [step.name, step] as const)),
   );
-  const amounts = groupPairs([...costs.values()].flat().map(({ step, amount }) => [step, amount] as const));
+  const amounts = groupPairs(
+    [...allCosts(contents)].map(([, , { step, amount }]) => [step, amount] as const),
+  );
   const names = new Set([...session.steps, ...steps.keys()]);
   return Object.fromEntries(
     [...names].map((name) => [name, stepMetrics(steps.get(name) ?? [], amounts.get(name) ?? [])]),

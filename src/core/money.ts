@@ -30,6 +30,11 @@ export function amountOf(micros: bigint): number {
   return negative ? -Number(text) : Number(text);
 }
 
+/** An amount rounded half-even to six places. Anything that is no number stays what it is. */
+export function rounded(amount: number): number {
+  return Number.isFinite(amount) ? amountOf(microsOf(amount)) : amount;
+}
+
 /** The exact sum of amounts. */
 export function sumAmounts(amounts: Iterable<number>): number {
   let micros = 0n;

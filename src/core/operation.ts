@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { ArtifactPut } from './operations/artifact-put.ts';
 import { CheckpointCreate, CheckpointDelete } from './operations/checkpoint.ts';
+import { CostAdd, CostSet } from './operations/cost.ts';
 import { FeatureAdd, PlanLoad } from './operations/feature-add.ts';
 import { FeatureArchive } from './operations/feature-archive.ts';
 import { FeatureClaim } from './operations/feature-claim.ts';
@@ -10,11 +12,16 @@ import { FeatureRemove } from './operations/feature-remove.ts';
 import { FeatureRetry } from './operations/feature-retry.ts';
 import { FeatureUpdate } from './operations/feature-update.ts';
 import { NoteAdd } from './operations/note-add.ts';
+import { PresetPut } from './operations/preset-put.ts';
+import { QualitySet } from './operations/quality-set.ts';
 import { SessionArchive, SessionComplete, SessionFail } from './operations/session-end.ts';
+import { SessionRecover } from './operations/session-recover.ts';
 import { SessionStart } from './operations/session-start.ts';
 import { SessionUpdate } from './operations/session-update.ts';
 import { StateRestore } from './operations/state-restore.ts';
 import { StepDone, StepFail, StepSkip, StepStart } from './operations/step-advance.ts';
+import { StoreCleanup, StoreReset } from './operations/store-cleanup.ts';
+import { StoreImport } from './operations/store-import.ts';
 import { StoreInit } from './operations/store-init.ts';
 
 /** Every validated mutation. One operation is one commit, and the commit carries it whole. */
@@ -25,6 +32,7 @@ export const Operation = z.discriminatedUnion('type', [
   SessionComplete,
   SessionFail,
   SessionArchive,
+  SessionRecover,
   FeatureAdd,
   PlanLoad,
   FeatureUpdate,
@@ -39,10 +47,18 @@ export const Operation = z.discriminatedUnion('type', [
   StepDone,
   StepFail,
   StepSkip,
+  CostAdd,
+  CostSet,
+  QualitySet,
+  ArtifactPut,
   NoteAdd,
   CheckpointCreate,
   CheckpointDelete,
   StateRestore,
+  PresetPut,
+  StoreCleanup,
+  StoreReset,
+  StoreImport,
 ]);
 export type Operation = z.infer<typeof Operation>;
 export type OperationType = Operation['type'];

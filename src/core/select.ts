@@ -1,10 +1,8 @@
+import type { IsStopped } from './budgets.ts';
 import type { Feature, Session } from './entities.ts';
 import { compareCodePoints, compareNatural, keyOf } from './ids.ts';
 import { type Contents, contentsOf, featuresInOrder, type State } from './state.ts';
 import type { Instant } from './time.ts';
-
-export { costsOf, stepCost, sumOf, totalCost } from './costs.ts';
-export { type Metrics, metricsOf } from './metrics.ts';
 
 /** Everything here is derived from the state and never stored. */
 
@@ -24,8 +22,10 @@ export function blockersOf(contents: Contents, feature: Feature): Blocker[] {
   return blockers;
 }
 
-export function isReady(contents: Contents, feature: Feature): boolean {
-  return feature.status === 'pending' && blockersOf(contents, feature).length === 0;
+/** Whether a feature can be claimed now.
+ *  @param isStopped whether money keeps it from being claimed; see `stopsOn`. */
+export function isReady(contents: Contents, feature: Feature, isStopped: IsStopped): boolean {
+  return feature.status === 'pending' && blockersOf(contents, feature).length === 0 && !isStopped(feature);
 }
 
 /** Claim order: priority (`P0` first, none last), phase number (none last), id in natural order. */
@@ -48,21 +48,23 @@ function priorityRank(priority: string | null): number {
 }
 
 /** Every feature that can be claimed now, in claim order. */
-export function readyFeatures(contents: Contents): Feature[] {
+export function readyFeatures(contents: Contents, isStopped: IsStopped): Feature[] {
   const ready: Feature[] = [];
-  for (const feature of contents.features.values()) if (isReady(contents, feature)) ready.push(feature);
+  for (const feature of contents.features.values())
+    if (isReady(contents, feature, isStopped)) ready.push(feature);
   return ready.sort(compareClaimOrder);
 }
 
 /** The first of `readyFeatures`, without sorting all of them. */
 export function firstReady(
   contents: Contents,
+  isStopped: IsStopped,
   accept: (feature: Feature) => boolean = () => true,
 ): Feature | null {
   let first: Feature | null = null;
   for (const feature of contents.features.values()) {
     if (feature.status !== 'pending' || (first && compareClaimOrder(first, feature) <= 0)) continue;
-    if (isReady(contents, feature) && accept(feature)) first = feature;
+    if (isReady(contents, feature, isStopped) && accept(feature)) first = feature;
   }
   return first;
 }
@@ -120,7 +122,7 @@ export function featuresDependingOn(contents: Contents, id: string): string[] {
 }
 
 /** Counts by status; pending = ready + blocked. */
-export function progressOf(contents: Contents): Progress {
+export function progressOf(contents: Contents, isStopped: IsStopped): Progress {
   const progress = {
     total: 0,
     pending: 0,
@@ -134,7 +136,8 @@ export function progressOf(contents: Contents): Progress {
   for (const feature of contents.features.values()) {
     progress.total += 1;
     progress[feature.status] += 1;
-    if (feature.status === 'pending') progress[isReady(contents, feature) ? 'ready' : 'blocked'] += 1;
+    if (feature.status === 'pending')
+      progress[isReady(contents, feature, isStopped) ? 'ready' : 'blocked'] += 1;
   }
   return progress;
 }

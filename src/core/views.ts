@@ -1,20 +1,21 @@
+import { type BudgetState, type BudgetWarning, budgetOf, type IsStopped } from './budgets.ts';
+import { allCosts, costsOf, stepCost, sumOf, totalCost } from './costs.ts';
 import type { Checkpoint, Feature, Session, Step } from './entities.ts';
-import { amountOf, microsOf } from './money.ts';
+import { groupPairs } from './group.ts';
+import { compareNatural, keyOf } from './ids.ts';
+import { metricsOf } from './metrics.ts';
+import { sumAmounts } from './money.ts';
 import {
   type Blocker,
   blockersOf,
-  costsOf,
   currentStep,
   isReady,
-  metricsOf,
   progressOf,
-  stepCost,
   stepsCompleted,
-  sumOf,
   updatedAt,
 } from './select.ts';
-import type { Contents } from './state.ts';
-import type { LeaseEnd } from './time.ts';
+import { type Contents, featuresInOrder } from './state.ts';
+import type { Instant, LeaseEnd } from './time.ts';
 
 /** The objects that commands print: the stored entity with everything that is derived from it. */
 
@@ -38,6 +39,7 @@ export type StepView = Omit<Step, 'data'> & { cost: number };
 export function featureView(
   contents: Contents,
   feature: Feature,
+  isStopped: IsStopped,
   renewals: Renewals = new Map(),
 ): FeatureView {
   const costs = costsOf(contents, feature.id);
@@ -67,7 +69,7 @@ export function featureView(
     quality_scores: feature.quality_scores,
     metrics: feature.metrics,
     data: feature.data,
-    ready: isReady(contents, feature),
+    ready: isReady(contents, feature, isStopped),
     blocked_by: feature.completed_at === null ? blockersOf(contents, feature) : [],
     created_at: feature.created_at,
     completed_by: feature.completed_by,
@@ -94,7 +96,7 @@ export type SessionView = Omit<Session, 'claim_counts' | 'removed_cost'> & {
 };
 
 /** The session as every command prints it. The order of its keys is part of the contract. */
-export function sessionView(session: Session, contents: Contents): SessionView {
+export function sessionView(session: Session, contents: Contents, isStopped: IsStopped): SessionView {
   return {
     id: session.id,
     preset: session.preset,
@@ -108,7 +110,7 @@ export function sessionView(session: Session, contents: Contents): SessionView {
     updated_at: updatedAt(session, contents),
     completed_at: session.completed_at,
     recovered_at: session.recovered_at,
-    progress: progressOf(contents),
+    progress: progressOf(contents, isStopped),
     metrics: metricsOf(session, contents),
     data: session.data,
     default_lease: session.default_lease,
@@ -131,17 +133,55 @@ export interface CheckpointView {
   can_resume: boolean;
 }
 
-/** Money and tokens of a session. */
-export function costsView(session: Session, contents: Contents) {
-  let micros = microsOf(session.removed_cost);
+/** Sums of money and tokens. */
+export interface CostsView {
+  total: number;
+  tokens: { in: number; out: number; cached: number };
+  by_step: Record<string, number>;
+  by_operation: Record<string, number>;
+  by_worker: Record<string, number>;
+  by_day: Record<string, number>;
+  by_feature: Record<string, number>;
+  budgets: Session['budgets'];
+  warnings: BudgetWarning[];
+  stop: boolean;
+}
+
+/** Who spent what, when and on what: of a session, or of one feature. */
+export function costsView(session: Session, contents: Contents, at: Instant, feature?: Feature): CostsView {
+  const rows = [...allCosts(contents)].filter(([key]) => feature === undefined || key === keyOf(feature.id));
   const tokens = { in: 0, out: 0, cached: 0 };
-  for (const sheet of contents.costs.values()) {
-    for (const entry of sheet.entries) {
-      micros += microsOf(entry.amount);
-      tokens.in += entry.tokens?.in ?? 0;
-      tokens.out += entry.tokens?.out ?? 0;
-      tokens.cached += entry.tokens?.cached ?? 0;
-    }
+  for (const [, , entry] of rows) {
+    for (const kind of ['in', 'out', 'cached'] as const) tokens[kind] += entry.tokens?.[kind] ?? 0;
   }
-  return { total: amountOf(micros), tokens, warnings: [] as string[] };
+  const named = (key: string) => contents.features.get(key)?.id ?? key;
+  const sumBy = (nameOf: (row: (typeof rows)[number]) => string | null) => {
+    const groups = groupPairs(rows.map((row) => [nameOf(row) ?? '', row[2].amount] as const));
+    const names = [...groups.keys()].sort(compareNatural);
+    return Object.fromEntries(names.map((name) => [name, sumAmounts(groups.get(name)!)]));
+  };
+  const { warnings, stop } = limitsOf(session, contents, at, feature);
+  return {
+    total: feature === undefined ? totalCost(session, contents) : sumOf(rows.map(([, , entry]) => entry)),
+    tokens,
+    by_step: sumBy(([, , { step }]) => step),
+    by_operation: sumBy(([, , { operation }]) => operation),
+    by_worker: sumBy(([, , { worker }]) => worker),
+    by_day: sumBy(([, day]) => day),
+    by_feature: sumBy(([key]) => named(key)),
+    budgets: session.budgets,
+    warnings,
+    stop,
+  };
+}
+
+/** The warnings of one feature, or of every feature that has any, and of the day. */
+export function limitsOf(session: Session, contents: Contents, at: Instant, feature?: Feature): BudgetState {
+  if (feature !== undefined) return budgetOf(session, contents, feature, at);
+  const { steps, feature: total, day } = session.budgets;
+  if (total === null && day === null && Object.keys(steps).length === 0) return { warnings: [], stop: false };
+  const all = featuresInOrder(contents).flatMap((one) => budgetOf(session, contents, one, at).warnings);
+  const [cap] = all.filter(({ scope }) => scope === 'day');
+  const warnings = [...all.filter(({ scope }) => scope !== 'day'), ...(cap ? [cap] : [])];
+  return { warnings, stop: cap !== undefined && cap.percent >= 100 };
 }

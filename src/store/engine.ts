@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { parseDuration } from '../core/time.ts';
 import type { Env } from '../env.ts';
 import { GitStateError } from '../errors.ts';
@@ -150,19 +151,28 @@ export class Engine {
 
   /** Stores objects; loose ones for a few, one small pack for many. */
   async write(objects: readonly NewObject[]): Promise<void> {
-    if (this.repository.quarantined) {
-      throw new GitStateError(
-        'READ_ONLY',
-        'inside a receive hook nothing can be written: the push may yet be refused',
-        {
-          hint: 'run it from a post-receive hook, or outside of hooks',
-        },
-      );
-    }
+    this.#requireWritable();
     const fresh = this.#emptyTreeWritten ? objects.filter((object) => !isEmptyTree(object)) : objects;
     if (fresh.length < packFrom) await this.#writer.write(fresh);
     else await this.pack(fresh);
     this.#emptyTreeWritten ||= objects.some(isEmptyTree);
+  }
+
+  /** Stores a blob of any size as its content comes in. @param size bytes. @returns its object id. */
+  async writeBlob(size: number, content: Readable): Promise<string> {
+    this.#requireWritable();
+    return this.#writer.writeStream('blob', size, content);
+  }
+
+  #requireWritable(): void {
+    if (!this.repository.quarantined) return;
+    throw new GitStateError(
+      'READ_ONLY',
+      'inside a receive hook nothing can be written: the push may yet be refused',
+      {
+        hint: 'run it from a post-receive hook, or outside of hooks',
+      },
+    );
   }
 
   async pack(objects: readonly NewObject[], { keep = false } = {}): Promise<void> {

@@ -4,9 +4,11 @@ import { idFault } from '../core/ids.ts';
 import type { Env } from '../env.ts';
 import { claimMethods } from './api/claims.ts';
 import type { Context } from './api/context.ts';
+import { factMethods } from './api/facts.ts';
 import { featureMethods } from './api/features.ts';
 import { historyMethods } from './api/history.ts';
 import { overviewMethods } from './api/overview.ts';
+import { recoveryMethods } from './api/recovery.ts';
 import { runnerMethods } from './api/runner.ts';
 import { sessionMethods } from './api/sessions.ts';
 import { readClaimFile } from './claim-file.ts';
@@ -60,7 +62,9 @@ export async function openStoreIn(options: StoreOptions, surroundings: Surroundi
     ...sessionMethods(context),
     ...featureMethods(context),
     ...claimMethods(context),
+    ...factMethods(context),
     ...historyMethods(context),
+    ...recoveryMethods(context),
     ...overviewMethods(context),
 
     /** What only a runner of commands needs. */

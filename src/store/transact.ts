@@ -1,6 +1,4 @@
 import { createHash } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import type { z } from 'zod';
 import { leaseRef } from '../codec/tag.ts';
 import { apply } from '../core/apply.ts';
@@ -10,19 +8,16 @@ import { type JsonValue, jsonDepthMax, jsonFault, sortKeys } from '../core/json.
 import { Operation } from '../core/operation.ts';
 import { NotLoaded, type State } from '../core/state.ts';
 import { instantOf } from '../core/time.ts';
-import { livenessOf } from '../env.ts';
 import { GitStateError } from '../errors.ts';
-import type { NewObject } from '../git/objects.ts';
-import { lockPath, type RefMove } from '../git/refs.ts';
 import type { Engine } from './engine.ts';
 import { Facts, withFacts } from './facts.ts';
-import { contains, findOperation, operationOf } from './history.ts';
+import { findOperation, operationOf } from './history.ts';
 import { leaseObjects, readLease } from './lease.ts';
-import { movesFrom, wantedRefs } from './moves.ts';
+import { wantedRefs } from './moves.ts';
 import type { Held } from './mutex.ts';
 import type { Decision, Draft, Landed, Proposal, Unchanged, View } from './proposal.ts';
+import { type Publication, publish } from './publish.ts';
 import { record } from './record.ts';
-import { clearDeadRefLock } from './ref-lock.ts';
 import type { Snapshot } from './snapshot.ts';
 import { randomPartOf, readSecret } from './token.ts';
 
@@ -44,20 +39,9 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-/** Operations that share one compare-and-swap, as they stand before it. */
-interface Group {
-  readonly base: Snapshot;
+interface Group extends Publication {
   readonly prepared: { waiting: Waiting; landed: Landed }[];
   readonly refused: { waiting: Waiting; error: unknown }[];
-  readonly objects: NewObject[];
-  /** What each ref beside the branch is to hold; null where it goes. */
-  readonly refs: Map<string, string | null>;
-  /** What a renewal was decided on; it must still be so when it is published. */
-  readonly expected: Map<string, string | null>;
-  /** Whether the branch must stand still although nothing is committed. */
-  pinned: boolean;
-  /** Where the branch is after the last operation. */
-  tip: Snapshot;
 }
 
 type Decided =
@@ -103,13 +87,21 @@ export class Transactor {
   }
 
   /** What a mutation would lead to, without making it. */
-  async preview<R>(proposal: Proposal<R>, input: unknown): Promise<{ before: State; after: State }> {
+  async preview<R>(
+    proposal: Proposal<R>,
+    input: unknown,
+  ): Promise<{ before: State; after: State; operation: Operation | null }> {
     const request = parseRequest(proposal, input);
     const waiting = this.#waitingFor(proposal, request, {}, ignore, ignore);
     this.#facts.forget();
     const group = await this.#prepareLoaded(await this.read(), new Set([waiting]));
     for (const { error } of group.refused) throw error;
-    return { before: group.base.state, after: group.tip.state };
+    const [prepared] = group.prepared;
+    return {
+      before: group.base.state,
+      after: group.tip.state,
+      operation: prepared?.landed.operation ?? null,
+    };
   }
 
   /** Proposes a mutation. @returns what became of it, once it is in the branch's history for good. */
@@ -179,7 +171,7 @@ export class Transactor {
       this.#facts.forget();
       const base = await this.read();
       const group = await this.#prepareLoaded(base, unsettled);
-      if (await this.#publish(group, held)) {
+      if (await publish(this.#engine, group, held)) {
         // Only now is it certain that each was decided on a state that came to be; refusals, too.
         for (const { waiting, landed } of group.prepared) waiting.resolve(landed);
         for (const { waiting, error } of group.refused) waiting.reject(error);
@@ -316,102 +308,6 @@ export class Transactor {
     else group.pinned = true;
     // Whoever comes later in this group judges the claim by its renewed lease.
     this.#facts.put(leaseKey(session, feature), { ...to, oid: lease.at(-1)!.oid });
-  }
-
-  /** Stores the objects and moves the refs. @returns false after a lost race. */
-  async #publish(
-    { base, tip: snapshot, objects, refs, expected, pinned }: Group,
-    held: Held,
-  ): Promise<boolean> {
-    const engine = this.#engine;
-    const current = new Map<string, string | null>();
-    await Promise.all(
-      [...refs.keys()].map(async (ref) => {
-        current.set(
-          ref,
-          expected.has(ref) ? expected.get(ref)! : ((await engine.reader.info(ref))?.oid ?? null),
-        );
-      }),
-    );
-    const moves = movesFrom(current, refs);
-    const branchMoves = snapshot.commit !== base.commit;
-    // A clone that knows the branch only from its remote makes its own with the first write.
-    const local = base.commit === null ? null : await engine.localTip();
-    const adopts = base.commit !== null && local === null;
-    if (branchMoves || adopts || (pinned && base.commit !== null)) {
-      moves.unshift({ ref: engine.branchRef, oldOid: adopts ? null : base.commit, newOid: snapshot.commit });
-    }
-    if (moves.length === 0) return true;
-    await engine.write(objects);
-    const outcome = await this.#move(moves, held);
-    const tip = await engine.tip();
-    const landed = branchMoves ? await this.#isIn(tip, snapshot.commit!) : outcome === 'moved';
-    if (!landed) return this.#lost(moves, tip === base.commit);
-    await this.#guardAgainstPrune(objects);
-    if (tip === snapshot.commit) engine.landed(snapshot);
-    return true;
-  }
-
-  async #move(moves: RefMove[], held: Held): Promise<'moved' | 'failed'> {
-    const engine = this.#engine;
-    const outcome = await engine.refs.transact(moves);
-    if (outcome === 'moved') return outcome;
-    const children = [...held.inherited, ...(engine.refs.wasKilled ? engine.mutex.children : [])];
-    const cleared = moves.map(({ ref }) =>
-      clearDeadRefLock({ lockFile: lockPath(engine.repository, ref), children, env: engine.env }),
-    );
-    return cleared.some(Boolean) ? engine.refs.transact(moves) : outcome;
-  }
-
-  async #isIn(tip: string | null, commit: string): Promise<boolean> {
-    if (tip === commit) return true;
-    if (tip === null) return false;
-    const { reader, repository } = this.#engine;
-    return contains({ reader, repository }, tip, commit);
-  }
-
-  /** Tells a lost race from a Git that cannot: the refs decide, not its messages.
-   *  @throws LOCKED where a lock file of somebody else stands in the way, GIT_FAILED. */
-  async #lost(moves: RefMove[], branchUnmoved: boolean): Promise<false> {
-    const { reader, repository, refs } = this.#engine;
-    if (!branchUnmoved) return false;
-    for (const { ref, oldOid } of moves) {
-      if (((await reader.info(ref))?.oid ?? null) !== (oldOid ?? null)) return false;
-    }
-    for (const path of [
-      ...moves.map(({ ref }) => lockPath(repository, ref)),
-      join(repository.commonDir, 'packed-refs.lock'),
-    ]) {
-      const stat = statSync(path, { throwIfNoEntry: false });
-      if (!stat) continue;
-      const ageS = Math.max(0, Math.round((this.#engine.env.now() - stat.mtimeMs) / 1000));
-      throw new GitStateError('LOCKED', `Git's lock file '${path}' stands in the way, ${ageS} s old`, {
-        hint: 'another Git command may be at work; if none is, see `git state doctor`',
-        details: { path, age_seconds: ageS },
-      });
-    }
-    throw new GitStateError(
-      'GIT_FAILED',
-      `git could not move '${moves[0]!.ref}': ${refs.lastFailure ?? 'no reason given'}`,
-      {
-        hint: 'git state doctor',
-        details: { refs: moves.map(({ ref }) => ref) },
-      },
-    );
-  }
-
-  /** A `git gc` that walked the refs before ours moved may delete what it took for unreachable. */
-  async #guardAgainstPrune(objects: NewObject[]): Promise<void> {
-    const path = join(this.#engine.repository.commonDir, 'gc.pid');
-    let text: string;
-    try {
-      text = readFileSync(path, 'latin1');
-    } catch {
-      return;
-    }
-    const self = this.#engine.env.identity;
-    const collector = { ...self, pid: Number.parseInt(text, 10), started: null };
-    if (livenessOf(collector, self) !== 'dead') await this.#engine.pack(objects, { keep: true });
   }
 
   /** The first result of an operation id that was used before. @throws INVALID_INPUT for other arguments. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
+import { neverStopped } from '../../src/core/budgets.ts';
 import { type Change, diffStates } from '../../src/core/diff.ts';
 import type { Feature } from '../../src/core/entities.ts';
 import { type OperationType, operationTypes } from '../../src/core/operation.ts';
@@ -29,6 +30,7 @@ const move = fc.record({
       weight: 2,
       arbitrary: fc.constantFrom('wake', 'status', 'needs', 'point', 'restore', 'restore one', 'end', 'note'),
     },
+    { weight: 2, arbitrary: fc.constantFrom('cost', 'set cost', 'score', 'artifact', 'recover') },
   ),
   feature: fc.constantFrom(...features),
   worker: fc.constantFrom(...workers),
@@ -93,6 +95,34 @@ function operationOf(scene: Scene, tried: Move): [OperationType, object] | null 
       ];
     case 'needs':
       return ['feature.update', { feature, set: { dependencies: flag ? [features[pick]] : [] }, ...right }];
+    case 'cost':
+    case 'set cost':
+      return [
+        tried.kind === 'cost' ? 'cost.add' : 'cost.set',
+        {
+          feature,
+          amount: pick / 10,
+          tokens: null,
+          step: flag ? step : null,
+          operation: 'call',
+          ...(flag ? { key: String(pick) } : {}),
+        },
+      ];
+    case 'score':
+      return ['quality.set', { feature, scores: { a: pick } }];
+    case 'artifact':
+      return [
+        'artifact.put',
+        { feature, step, files: [{ path: `f${pick}`, oid: 'a'.repeat(40), size: pick }], ...right },
+      ];
+    case 'recover': {
+      if (!present?.claim) return ['session.recover', { released: [] }];
+      const { takeover } = takingOver(present.worker_id!, 0, 'expired');
+      return [
+        'session.recover',
+        { released: [{ feature: present.id, ...takeover, claim: present.claim.id }] },
+      ];
+    }
     case 'point':
       scene.mark(String(pick));
       return null;
@@ -143,7 +173,10 @@ function play(scene: Scene, tried: Move[], after: (scene: Scene, before: State) 
 }
 
 function expectSound(contents: Contents): void {
-  const { total, pending, ready, blocked, in_progress, completed, failed, archived } = progressOf(contents);
+  const { total, pending, ready, blocked, in_progress, completed, failed, archived } = progressOf(
+    contents,
+    neverStopped,
+  );
   expect(pending + in_progress + completed + failed + archived).toBe(total);
   expect(ready + blocked).toBe(pending);
   const holders = new Set<string>();
@@ -196,9 +229,8 @@ describe('any history', () => {
     );
 
     // Otherwise the histories are of refusals, and show nothing.
-    expect(operationTypes.filter((type) => !accepted.has(type) && !type.startsWith('checkpoint.'))).toEqual(
-      [],
-    );
+    const elsewhere = /^(checkpoint|store|preset)\./;
+    expect(operationTypes.filter((type) => !accepted.has(type) && !elsewhere.test(type))).toEqual([]);
   });
 
   test('can be played again, and gives the same files to the byte', () => {
@@ -285,6 +317,8 @@ function entitiesOf(state: State): Map<string, unknown> {
     for (const one of contents.workers.values()) entities.set(`worker ${session.id} ${one.id}`, one);
     for (const one of contents.checkpoints.values())
       entities.set(`checkpoint ${session.id} ${one.name}`, one);
+    for (const [key, one] of contents.costs.entries()) entities.set(`cost ${session.id} ${key}`, one);
+    for (const one of contents.artifacts.values()) entities.set(`artifact ${session.id} ${one.path}`, one);
   }
   return structuredClone(entities);
 }

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { neverStopped } from '../../src/core/budgets.ts';
+import { costsOf, totalCost } from '../../src/core/costs.ts';
 import type { Feature } from '../../src/core/entities.ts';
 import { metricsOf } from '../../src/core/metrics.ts';
 import { qualityOf } from '../../src/core/quality.ts';
@@ -6,14 +8,12 @@ import {
   blockedFeatures,
   claimedFeatures,
   compareClaimOrder,
-  costsOf,
   currentStep,
   firstReady,
   isAllComplete,
   progressOf,
   readyFeatures,
   stepsCompleted,
-  totalCost,
   updatedAt,
   workersOf,
 } from '../../src/core/select.ts';
@@ -39,10 +39,10 @@ describe('claim order', () => {
     ];
     const contents = Scene.started().do('plan.load', { features }).contents();
     const expected = 'p0 p1-early p1-9 p1-10 p1-late p1-nophase p9 other phase-only none';
-    expect(ids(readyFeatures(contents))).toBe(expected);
+    expect(ids(readyFeatures(contents, neverStopped))).toBe(expected);
     expect(ids([...contents.features.values()].reverse().sort(compareClaimOrder))).toBe(expected);
-    expect(firstReady(contents)!.id).toBe('p0');
-    expect(firstReady(contents, ({ id }) => id.startsWith('phase'))!.id).toBe('phase-only');
+    expect(firstReady(contents, neverStopped)!.id).toBe('p0');
+    expect(firstReady(contents, neverStopped, ({ id }) => id.startsWith('phase'))!.id).toBe('phase-only');
   });
 });
 
@@ -71,7 +71,7 @@ function mixed(): Scene {
 
 describe('progress', () => {
   test('counts by status, and pending as ready or blocked', () => {
-    expect(progressOf(mixed().contents())).toEqual({
+    expect(progressOf(mixed().contents(), neverStopped)).toEqual({
       total: 6,
       pending: 2,
       ready: 1,
@@ -98,7 +98,7 @@ describe('progress', () => {
 
   test('all is complete when nothing is left, and when there is nothing', () => {
     const scene = Scene.started();
-    const isComplete = () => isAllComplete(progressOf(scene.contents()));
+    const isComplete = () => isAllComplete(progressOf(scene.contents(), neverStopped));
     expect(isComplete()).toBe(true);
     expect([scene.do('feature.add', { feature: 'a' }), isComplete()][1]).toBe(false);
     scene.do('feature.update', { feature: 'a', set: { status: 'failed' } });
@@ -189,7 +189,7 @@ describe('costs', () => {
   });
 
   test('are summed without drift in what is printed', () => {
-    const view = featureView(scene().contents(), scene().feature('done'));
+    const view = featureView(scene().contents(), scene().feature('done'), neverStopped);
     expect(view.total_cost).toBe(6.3);
     expect(view.steps[0]!.cost).toBe(0.3);
     expect(view.costs).toHaveLength(4);
@@ -333,7 +333,12 @@ describe('quality', () => {
 describe('what is printed', () => {
   test('a feature has its keys in the order of the contract', () => {
     const scene = mixed();
-    const view = featureView(scene.contents(), scene.feature('busy'), new Map([['busy', leaseEnd(30)]]));
+    const view = featureView(
+      scene.contents(),
+      scene.feature('busy'),
+      neverStopped,
+      new Map([['busy', leaseEnd(30)]]),
+    );
     expect(Object.keys(view).join(' ')).toBe(
       'id name status priority phase dependencies steps current_step steps_completed worker_id claim branch worktree pr_number ' +
         'retry_count error summary started_at completed_at updated_at total_cost costs quality_scores metrics data ready blocked_by ' +
@@ -353,7 +358,7 @@ describe('what is printed', () => {
     ['done', false, []],
   ])('%s: ready is %s, blocked by %o', (id, ready, blockers) => {
     const scene = mixed();
-    const view = featureView(scene.contents(), scene.feature(id));
+    const view = featureView(scene.contents(), scene.feature(id), neverStopped);
     expect([view.ready, view.blocked_by.map((one) => one.id)]).toEqual([ready, blockers]);
   });
 
@@ -363,12 +368,12 @@ describe('what is printed', () => {
     });
     for (const feature of ['a', 'b']) scene.do('feature.update', { feature, set: { status: 'completed' } });
     scene.do('feature.retry', { feature: 'a' });
-    expect(featureView(scene.contents(), scene.feature('b')).blocked_by).toEqual([]);
+    expect(featureView(scene.contents(), scene.feature('b'), neverStopped).blocked_by).toEqual([]);
   });
 
   test('a session has its keys in the order of the contract', () => {
     const scene = mixed();
-    const view = sessionView(scene.session(), scene.contents());
+    const view = sessionView(scene.session(), scene.contents(), neverStopped);
     expect(Object.keys(view).join(' ')).toBe(
       'id preset name status config steps budgets max_retries started_at updated_at completed_at recovered_at progress metrics ' +
         'data default_lease auto_checkpoints quality_min',
@@ -378,6 +383,6 @@ describe('what is printed', () => {
 
   test('sessions stand by themselves', () => {
     const scene = mixed().do('session.start', sessionRules(), 'other');
-    expect(sessionView(scene.session('other'), scene.contents('other')).progress.total).toBe(0);
+    expect(sessionView(scene.session('other'), scene.contents('other'), neverStopped).progress.total).toBe(0);
   });
 });

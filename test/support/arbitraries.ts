@@ -111,6 +111,14 @@ const takeover = record({
 const duration = fc.constantFrom('90s', '15m', '24h', '7d');
 const onStep = { feature: id, step: id };
 
+const spent = {
+  feature: id,
+  amount,
+  tokens: orNull(record({ in: count, out: count, cached: count })),
+  step: orNull(id),
+  operation: text,
+};
+
 /** Arguments by type of operation; the compiler says when one is missing. */
 const argsOf: Record<OperationType, Arbitrary<unknown>> = {
   'store.init': fields({ store: hex(20), preset: orNull(id), readme: oid }),
@@ -180,6 +188,41 @@ const argsOf: Record<OperationType, Arbitrary<unknown>> = {
   ),
   'checkpoint.delete': fields({ name: id }),
   'state.restore': fields({ commit: oid, tree: oid, point: text }, { feature: id }),
+  'session.recover': fields({
+    released: fc.array(
+      takeover.chain((over) => id.map((feature) => ({ feature, ...over }))),
+      { maxLength: 2 },
+    ),
+  }),
+  'cost.add': fields(spent, { worker: id, key: text }),
+  'cost.set': fields(spent, { worker: id, key: text }),
+  'quality.set': fields({ feature: id, scores }, { worker: id }),
+  'artifact.put': fields(
+    {
+      feature: id,
+      step: id,
+      files: fc.array(record({ path: id, oid, size: count }), { minLength: 1, maxLength: 3 }),
+    },
+    right,
+  ),
+  'preset.put': fields({
+    preset: record({
+      name: id,
+      steps: stepNames,
+      budgets: record({ steps: limits(amount), feature: orNull(amount), day: orNull(amount) }),
+      max_retries: count,
+      default_lease: duration,
+      auto_checkpoints: fc.boolean(),
+      quality_min: scores,
+      session_id: fc.constantFrom('date', 'orchestrator', 'production'),
+    }),
+  }),
+  'store.cleanup': fields(
+    { before: instant },
+    { sessions: fc.array(id, { maxLength: 3 }), features: fc.array(id, { maxLength: 3 }) },
+  ),
+  'store.reset': fields({}),
+  'store.import': fields({ format: text, sessions: fc.constant([]) }),
 };
 
 const actor = fc
@@ -188,7 +231,7 @@ const actor = fc
 
 /** Any valid operation of a type. */
 export function operationOfType(type: OperationType): Arbitrary<Operation> {
-  const session = type.startsWith('store.') ? fc.constant(null) : id;
+  const session = /^(store|preset)\./.test(type) ? fc.constant(null) : id;
   const common = { session, actor, at: instant, id, request: orNull(hex(64)), args: argsOf[type] };
   return fc.record(common).map((given) => Operation.parse({ type, ...given }));
 }

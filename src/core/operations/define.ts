@@ -16,14 +16,23 @@ const common = {
     .nullable(),
 };
 
-/** An operation within one session. Its arguments are JSON and travel in the commit message. */
+/** An operation whose session is what `scope` says. Its arguments are JSON and travel in the commit message. */
+export function operationScope<T extends string, S extends z.ZodType, A extends z.ZodRawShape>(
+  type: T,
+  scope: S,
+  args: A,
+) {
+  return z.strictObject({ type: z.literal(type), session: scope, ...common, args: z.strictObject(args) });
+}
+
+/** An operation within one session. */
 export function sessionOperation<T extends string, A extends z.ZodRawShape>(type: T, args: A) {
-  return z.strictObject({ type: z.literal(type), session: SessionId, ...common, args: z.strictObject(args) });
+  return operationScope(type, SessionId, args);
 }
 
 /** An operation on the store as a whole. */
 export function storeOperation<T extends string, A extends z.ZodRawShape>(type: T, args: A) {
-  return z.strictObject({ type: z.literal(type), session: z.null(), ...common, args: z.strictObject(args) });
+  return operationScope(type, z.null(), args);
 }
 
 /** What proves the right to write to a claimed feature; see `requireRight`. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { GitStateError } from '../../errors.ts';
+import { requireBudget } from '../budgets.ts';
 import { type Claim, Holder } from '../entities.ts';
 import { ClaimId, FeatureId, keyOf, Oid, WorkerId } from '../ids.ts';
 import { Text } from '../json.ts';
@@ -50,9 +51,9 @@ export type FeatureClaim = z.infer<typeof FeatureClaim>;
 
 /** Returns `state` with the feature in progress under the worker and its first unfinished step under way.
  *  @throws FEATURE_NOT_FOUND, SESSION_NOT_ACTIVE, ALREADY_CLAIMED (a live claim), INVALID_TRANSITION (finished),
- *  DEPENDENCIES_UNMET, WORKER_BUSY, ALREADY_EXISTS (a worker whose name differs by case alone). */
+ *  DEPENDENCIES_UNMET, BUDGET_EXCEEDED, WORKER_BUSY, ALREADY_EXISTS (a worker whose name differs by case alone). */
 export function applyFeatureClaim(state: State, { session, args, at }: FeatureClaim): State {
-  requireActiveSession(state, session);
+  const rules = requireActiveSession(state, session);
   const feature = requireFeature(state, session, args.feature);
   const contents = contentsOf(state, session);
   requireStatus(feature, ['pending', 'in_progress'], 'claim', 'see what is free with `git state ready`');
@@ -70,6 +71,7 @@ export function applyFeatureClaim(state: State, { session, args, at }: FeatureCl
   requireSameLetters(contents, args.worker);
   requireWorkerFree(contents, args.worker, feature.id);
   if (feature.status === 'pending') requireDependenciesMet(contents, feature);
+  requireBudget(rules, contents, feature, at);
   const claim: Claim = {
     id: args.claim,
     expires_at: args.lease_end,

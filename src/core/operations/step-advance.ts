@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { requireBudget, stopsOn } from '../budgets.ts';
 import { type Checkpoint, CodeHead, type Feature, type Step } from '../entities.ts';
 import { type CheckpointName, FeatureId, keyOf, StepName } from '../ids.ts';
 import { Text } from '../json.ts';
@@ -47,7 +48,7 @@ export type StepSkip = z.infer<typeof StepSkip>;
 export type StepAdvance = StepStart | StepDone | StepFail | StepSkip;
 
 /** @throws FEATURE_NOT_FOUND, STEP_NOT_FOUND, SESSION_NOT_ACTIVE, NOT_HOLDER, STALE_TOKEN, DEPENDENCIES_UNMET,
- *  INVALID_TRANSITION (out of order, or from a status that does not allow the move). */
+ *  BUDGET_EXCEEDED, INVALID_TRANSITION (out of order, or from a status that does not allow the move). */
 export function applyStepAdvance(state: State, operation: StepAdvance): State {
   const { session: sessionId, args, at, type } = operation;
   const session = requireActiveSession(state, sessionId);
@@ -57,19 +58,27 @@ export function applyStepAdvance(state: State, operation: StepAdvance): State {
   const index = requireStep(feature, args.step);
   switch (type) {
     case 'step.start': {
+      requireBudget(session, contentsOf(state, sessionId), feature, at);
       const started = startStep(begun(state, sessionId, feature, at), index, at);
       return started === feature ? state : put(started);
     }
     case 'step.fail':
       return put(failStep(feature, index, args.error));
     case 'step.skip':
-      return put(skipStep(feature, index, at));
+      return put(withNextStep(skipStep(feature, index)));
     case 'step.done': {
-      const done = finishStep(begun(state, sessionId, feature, at), index, at);
+      const done = withNextStep(finishStep(begun(state, sessionId, feature, at), index, at));
       return session.auto_checkpoints ? withCheckpoint(state, operation, done, index) : put(done);
     }
     default:
       return type satisfies never;
+  }
+
+  /** The next step begins, unless money stops it, or one before it failed and waits to be tried again. */
+  function withNextStep(moved: Feature): Feature {
+    const next = moved.steps[firstUnfinished(moved.steps)];
+    if (moved.status !== 'in_progress' || next?.status !== 'pending') return moved;
+    return stopsOn(session, contentsOf(state, sessionId), at)(moved) ? moved : startNextStep(moved, at);
   }
 
   function put(changed: Feature): State {
@@ -119,7 +128,7 @@ function finishStep(feature: Feature, index: number, at: Instant): Feature {
   requireStepStatus(feature, step, ['pending', 'active', 'failed'], 'finish');
   const begunAt = step.status === 'active' && step.started_at ? step.started_at : at;
   const change = { status: 'completed' as const, started_at: begunAt, completed_at: at, error: null };
-  return startNextStep(replaceStep(feature, index, change), at);
+  return replaceStep(feature, index, change);
 }
 
 function failStep(feature: Feature, index: number, error: string | null): Feature {
@@ -128,14 +137,9 @@ function failStep(feature: Feature, index: number, error: string | null): Featur
   return replaceStep(feature, index, { status: 'failed', error, failures: step.failures + 1 });
 }
 
-function skipStep(feature: Feature, index: number, at: Instant): Feature {
+function skipStep(feature: Feature, index: number): Feature {
   requireStepStatus(feature, feature.steps[index]!, ['pending', 'active', 'failed'], 'skip');
-  const skipped = replaceStep(feature, index, { status: 'skipped', completed_at: null, error: null });
-  const next = skipped.steps[firstUnfinished(skipped.steps)];
-  // One that failed before it waits for somebody to try it again.
-  return feature.status === 'in_progress' && next?.status === 'pending'
-    ? startNextStep(skipped, at)
-    : skipped;
+  return replaceStep(feature, index, { status: 'skipped', completed_at: null, error: null });
 }
 
 /** Completing a step is a point to come back to, named in the state and without a tag of its own. */

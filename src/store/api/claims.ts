@@ -1,6 +1,7 @@
+import { neverStopped, stopsOn } from '../../core/budgets.ts';
 import type { Feature } from '../../core/entities.ts';
 import { claimedFeatures, isAllComplete, progressOf } from '../../core/select.ts';
-import { contentsOf, requireFeature } from '../../core/state.ts';
+import { contentsOf, requireFeature, requireSession } from '../../core/state.ts';
 import { parseDuration } from '../../core/time.ts';
 import { type FeatureView, featureView } from '../../core/views.ts';
 import { GitStateError, isGitStateError } from '../../errors.ts';
@@ -16,6 +17,7 @@ import { claimIdOf, parseToken, randomPartOf, readSecret } from '../token.ts';
 import {
   type CallOptions,
   type Context,
+  nowOf,
   readSession,
   renewalsOf,
   scoped,
@@ -77,7 +79,9 @@ export function claimMethods(context: Context) {
     const { session, feature: id } = subjectOf(landed);
     const entity = requireFeature(landed.state, session, id);
     const renewals = await renewalsOf(context, session, [entity]);
-    const feature = featureView(contentsOf(landed.state, session), entity, renewals);
+    const contents = contentsOf(landed.state, session);
+    const isStopped = stopsOn(requireSession(landed.state, session), contents, nowOf(context));
+    const feature = featureView(contents, entity, isStopped, renewals);
     return {
       session,
       feature,
@@ -131,7 +135,7 @@ export function claimMethods(context: Context) {
   /** Whether something that is not ready now may become so without anybody's help. */
   async function mayBecomeReady(session: string | undefined): Promise<boolean> {
     const { contents } = await readSession(context, { session });
-    const progress = progressOf(contents);
+    const progress = progressOf(contents, neverStopped);
     return !isAllComplete(progress) && progress.in_progress > 0;
   }
 

@@ -1,5 +1,7 @@
+import { type IsStopped, stopsOn } from '../../core/budgets.ts';
 import type { Feature, Session } from '../../core/entities.ts';
-import { type Contents, contentsOf, requireFeature, type State } from '../../core/state.ts';
+import { type Contents, contentsOf, requireFeature, requireSession, type State } from '../../core/state.ts';
+import { type Instant, instantOf } from '../../core/time.ts';
 import { type FeatureView, featureView, type Renewals } from '../../core/views.ts';
 import type { ClaimFile } from '../claim-file.ts';
 import type { Engine } from '../engine.ts';
@@ -112,7 +114,8 @@ export async function featureAnswer(context: Context, landed: Landed): Promise<F
   const entity = requireFeature(landed.state, session, feature);
   const contents = contentsOf(landed.state, session);
   const renewals = await renewalsOf(context, session, [entity]);
-  return { ...featureView(contents, entity, renewals), ...writtenOf(landed) };
+  const isStopped = stopsOn(requireSession(landed.state, session), contents, nowOf(context));
+  return { ...featureView(contents, entity, isStopped, renewals), ...writtenOf(landed) };
 }
 
 /** Lease ends as renewed, of those features that are claimed. */
@@ -137,6 +140,10 @@ export interface Reading {
   contents: Contents;
   /** Whether this is the present, where leases count. */
   present: boolean;
+  /** The moment that is shown. */
+  at: Instant;
+  /** Whether money keeps a feature from being claimed then. */
+  isStopped: IsStopped;
 }
 
 /** Reads the session that is meant, with its contents. */
@@ -146,14 +153,16 @@ export async function readSession(context: Context, options: ReadOptions): Promi
   const at = await pastSnapshot(context, options);
   return transactor.ask((snapshot) => {
     const session = readableSessionOf(snapshot.state, id);
-    return {
-      snapshot,
-      state: snapshot.state,
-      session,
-      contents: contentsOf(snapshot.state, session.id),
-      present: at === undefined,
-    };
+    const contents = contentsOf(snapshot.state, session.id);
+    const present = at === undefined;
+    const moment = present ? nowOf(context) : instantOf(snapshot.at * 1000);
+    const isStopped = stopsOn(session, contents, moment);
+    return { snapshot, state: snapshot.state, session, contents, present, at: moment, isStopped };
   }, at);
+}
+
+export function nowOf({ engine }: Context): Instant {
+  return instantOf(engine.env.now());
 }
 
 /** The snapshot at `options.at`; undefined for the present. */

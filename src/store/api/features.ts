@@ -1,5 +1,5 @@
 import { FeatureStatus } from '../../core/entities.ts';
-import { compareClaimOrder, firstReady, readyFeatures } from '../../core/select.ts';
+import { firstReady, readyFeatures } from '../../core/select.ts';
 import { featuresInOrder, requireFeature } from '../../core/state.ts';
 import { type FeatureView, featureView } from '../../core/views.ts';
 import { GitStateError } from '../../errors.ts';
@@ -64,9 +64,9 @@ export function featureMethods(context: Context) {
     reading: Reading,
     features: ReturnType<typeof featuresInOrder>,
   ): Promise<FeatureView[]> {
-    const { contents, session, present } = reading;
+    const { contents, session, present, isStopped } = reading;
     const renewals = present ? await renewalsOf(context, session.id, features) : undefined;
-    return features.map((feature) => featureView(contents, feature, renewals));
+    return features.map((feature) => featureView(contents, feature, isStopped, renewals));
   }
 
   const step = (proposal: unknown) => (options: FeatureOptions & { step: string; error?: string }) =>
@@ -153,14 +153,14 @@ export function featureMethods(context: Context) {
     /** Every feature that can be claimed, in claim order. */
     async ready(options: ReadOptions = {}): Promise<{ features: FeatureView[] }> {
       const reading = await readSession(context, options);
-      return { features: await viewOf(reading, readyFeatures(reading.contents).sort(compareClaimOrder)) };
+      return { features: await viewOf(reading, readyFeatures(reading.contents, reading.isStopped)) };
     },
 
     /** The first of `ready`. @throws NOTHING_READY */
     async next(options: ReadOptions = {}): Promise<FeatureView> {
       const reading = await readSession(context, options);
-      const feature = firstReady(reading.contents);
-      if (!feature) throw nothingReady(reading.contents);
+      const feature = firstReady(reading.contents, reading.isStopped);
+      if (!feature) throw nothingReady(reading.contents, reading.isStopped);
       return (await viewOf(reading, [feature]))[0]!;
     },
 

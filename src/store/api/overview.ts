@@ -1,4 +1,5 @@
-import { blockedFeatures, claimedFeatures, metricsOf, progressOf, workersOf } from '../../core/select.ts';
+import { metricsOf } from '../../core/metrics.ts';
+import { blockedFeatures, claimedFeatures, progressOf, workersOf } from '../../core/select.ts';
 import { costsView } from '../../core/views.ts';
 import { listWorktrees, pruneWorktrees, removeWorktree, worktreeStatus } from '../../git/worktrees.ts';
 import { worktreePath } from '../code.ts';
@@ -54,11 +55,11 @@ export function overviewMethods(context: Context) {
         session: session.id,
         name: session.name,
         status: session.status,
-        progress: progressOf(contents),
+        progress: progressOf(contents, reading.isStopped),
         workers: await workers(reading),
         blocked: blockedFeatures(contents),
         metrics: metricsOf(session, contents),
-        costs: costsView(session, contents),
+        costs: costsView(session, contents, reading.at),
       };
     },
 

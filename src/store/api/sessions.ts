@@ -1,5 +1,14 @@
+import { stopsOn } from '../../core/budgets.ts';
+import type { Session } from '../../core/entities.ts';
 import { contentsBySession } from '../../core/select.ts';
-import { contentsOf, NotLoaded, requireSession, requireStore, type State } from '../../core/state.ts';
+import {
+  type Contents,
+  contentsOf,
+  NotLoaded,
+  requireSession,
+  requireStore,
+  type State,
+} from '../../core/state.ts';
 import { type SessionView, sessionView } from '../../core/views.ts';
 import type { Landed, Proposal } from '../proposal.ts';
 import {
@@ -13,6 +22,7 @@ import { storeInit } from '../proposals/store.ts';
 import {
   type CallOptions,
   type Context,
+  nowOf,
   pastSnapshot,
   type ReadOptions,
   readSession,
@@ -42,7 +52,11 @@ export function sessionMethods(context: Context) {
   async function answer(landed: Landed): Promise<SessionView & Written> {
     const id = (landed.operation?.session ?? (landed.decision as { session: string | null }).session)!;
     const state = await withContents(landed, id);
-    return { ...sessionView(requireSession(state, id), contentsOf(state, id)), ...writtenOf(landed) };
+    return { ...viewOf(requireSession(state, id), contentsOf(state, id)), ...writtenOf(landed) };
+  }
+
+  function viewOf(session: Session, contents: Contents): SessionView {
+    return sessionView(session, contents, stopsOn(session, contents, nowOf(context)));
   }
 
   /** The state after an operation that may not have needed the session's contents, with them. */
@@ -88,13 +102,13 @@ export function sessionMethods(context: Context) {
       const past = await pastSnapshot(context, options);
       const { state } = past ?? (await context.transactor.read('all'));
       requireStore(state);
-      const rows = contentsBySession(state).map(({ session, contents }) => sessionView(session, contents));
+      const rows = contentsBySession(state).map(({ session, contents }) => viewOf(session, contents));
       return { sessions: options.all ? rows : rows.filter(({ status }) => status === 'active') };
     },
 
     async sessionShow(options: ReadOptions = {}): Promise<SessionView> {
-      const { session, contents } = await readSession(context, options);
-      return sessionView(session, contents);
+      const { session, contents, isStopped } = await readSession(context, options);
+      return sessionView(session, contents, isStopped);
     },
 
     async sessionUpdate(options: SessionOptions & { status?: string }) {

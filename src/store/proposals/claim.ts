@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { budgetExceeded, type IsStopped, neverStopped, stopsOn } from '../../core/budgets.ts';
 import type { Feature, Holder, Session } from '../../core/entities.ts';
 import { FeatureId, keyOf, type WorkerId } from '../../core/ids.ts';
 import { holderDetails, invalidTransition, requireRight } from '../../core/rules.ts';
@@ -108,9 +109,15 @@ function choose(
   const allowed = asked.only && new Set(asked.only.map(keyOf));
   const refused = new Set(asked.except?.map(keyOf));
   const accept = ({ id }: Feature) => (allowed?.has(keyOf(id)) ?? true) && !refused.has(keyOf(id));
-  const found = firstReady(contents, accept) ?? firstAbandoned(view, session, contents, accept);
+  const isStopped = stopsOn(session, contents, view.at);
+  const found =
+    firstReady(contents, isStopped, accept) ??
+    firstAbandoned(view, session, contents, (feature) => accept(feature) && !isStopped(feature));
   if (found) return found;
-  throw nothingReady(contents);
+  // Only money stands in the way.
+  const unpaid = firstReady(contents, neverStopped, accept);
+  if (unpaid) throw budgetExceeded(session, contents, unpaid, view.at);
+  throw nothingReady(contents, isStopped);
 }
 
 /** The first feature in progress whose claim is over, or that never had one. */
@@ -130,8 +137,8 @@ function firstAbandoned(
 }
 
 /** Says whether all is done, or what waits for what. */
-export function nothingReady(contents: Contents): GitStateError {
-  const progress = progressOf(contents);
+export function nothingReady(contents: Contents, isStopped: IsStopped): GitStateError {
+  const progress = progressOf(contents, isStopped);
   const all_complete = isAllComplete(progress);
   const { blocked, in_progress, failed } = progress;
   const message = all_complete

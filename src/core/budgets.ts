@@ -1,0 +1,116 @@
+import { GitStateError } from '../errors.ts';
+import { costOfDay, costsOf, stepCost, totalOf } from './costs.ts';
+import type { Feature, Session } from './entities.ts';
+import { amountOf, microsOf } from './money.ts';
+import type { Contents } from './state.ts';
+import type { Instant } from './time.ts';
+
+/** Limits of money. From 80% of one on there is a warning; at 100% of a feature's total or of the day's cap, claims and
+ *  starts of steps are refused. The budget of a step only warns. */
+
+export interface BudgetWarning {
+  scope: 'step' | 'feature' | 'day';
+  name: string;
+  spent: number;
+  limit: number;
+  percent: number;
+}
+
+export interface BudgetState {
+  warnings: BudgetWarning[];
+  /** Whether claims and starts of steps are refused. */
+  stop: boolean;
+}
+
+/** Says whether money keeps a feature from being claimed. */
+export type IsStopped = (feature: Feature) => boolean;
+
+export const neverStopped: IsStopped = () => false;
+
+const warnFromPercent = 80n;
+
+interface Spending {
+  scope: BudgetWarning['scope'];
+  name: string;
+  limit: number | null | undefined;
+  micros: bigint;
+}
+
+/** What the limits say about a feature on the day of `at`, or would say after `more` was spent on it, in `step`. */
+export function budgetOf(
+  session: Session,
+  contents: Contents,
+  feature: Feature,
+  at: Instant,
+  { more = 0, step = null }: { more?: number; step?: string | null } = {},
+): BudgetState {
+  const { budgets } = session;
+  const day = at.slice(0, 10);
+  const added = microsOf(more);
+  const entries = costsOf(contents, feature.id);
+  const spendings: Spending[] = feature.steps.map((one) => ({
+    scope: 'step',
+    name: one.name,
+    limit: new Map<string, number>(Object.entries(budgets.steps)).get(one.name),
+    micros: microsOf(stepCost(entries, one)) + (one.name === step ? added : 0n),
+  }));
+  const total: Spending = {
+    scope: 'feature',
+    name: feature.id,
+    limit: budgets.feature,
+    micros: microsOf(totalOf(contents, feature.id)) + added,
+  };
+  const cap: Spending = {
+    scope: 'day',
+    name: day,
+    limit: budgets.day,
+    micros: microsOf(costOfDay(contents, day)) + added,
+  };
+  return {
+    warnings: [...spendings, total, cap].flatMap(warningOf),
+    stop: isReached(total) || isReached(cap),
+  };
+}
+
+function isReached({ limit, micros }: Spending): boolean {
+  return limit != null && micros >= microsOf(limit);
+}
+
+function warningOf({ scope, name, limit, micros }: Spending): BudgetWarning[] {
+  if (limit == null || micros * 100n < microsOf(limit) * warnFromPercent) return [];
+  const whole = microsOf(limit);
+  const percent = whole === 0n ? 100 : Number((micros * 1000n) / whole) / 10;
+  return [{ scope, name, spent: amountOf(micros), limit, percent }];
+}
+
+/** Tells of each feature of a session whether its total or the cap of the day is used up. */
+export function stopsOn(session: Session, contents: Contents, at: Instant): IsStopped {
+  const { feature: total, day: cap } = session.budgets;
+  if (total === null && cap === null) return neverStopped;
+  const capReached = cap !== null && microsOf(costOfDay(contents, at.slice(0, 10))) >= microsOf(cap);
+  const totalMicros = total === null ? null : microsOf(total);
+  return ({ id }) => capReached || (totalMicros !== null && microsOf(totalOf(contents, id)) >= totalMicros);
+}
+
+/** @throws BUDGET_EXCEEDED that names the limits which are used up. */
+export function requireBudget(session: Session, contents: Contents, feature: Feature, at: Instant): void {
+  if (!stopsOn(session, contents, at)(feature)) return;
+  throw budgetExceeded(session, contents, feature, at);
+}
+
+export function budgetExceeded(
+  session: Session,
+  contents: Contents,
+  feature: Feature,
+  at: Instant,
+): GitStateError {
+  const { warnings } = budgetOf(session, contents, feature, at);
+  const reached = warnings.filter(({ scope, percent }) => scope !== 'step' && percent >= 100);
+  const names = reached
+    .map(({ scope, name, spent, limit }) => `${scope} '${name}': ${spent} of ${limit}`)
+    .join(', ');
+  return new GitStateError('BUDGET_EXCEEDED', `the budget is used up (${names})`, {
+    hint: 'raise it with `git state session update --budget-feature AMOUNT` or `--budget-day AMOUNT`',
+    details: { feature: feature.id, warnings: reached },
+  });
+}

@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import { GitStateError } from '../../errors.ts';
+import { addCostEntry } from '../costs.ts';
+import { Checkpoint, CostEntry, Feature, Session, Worker } from '../entities.ts';
+import { FeatureId, keyOf, SessionId } from '../ids.ts';
+import { JsonRecord, Text } from '../json.ts';
+import { emptyContents, putContents, putSession, requireStore, type State } from '../state.ts';
+import { Table } from '../table.ts';
+import { operationScope } from './define.ts';
+
+/** A session as another program's document gave it. */
+export const ImportedSession = z.strictObject({
+  session: Session,
+  features: z.array(Feature),
+  workers: z.array(Worker),
+  checkpoints: z.array(Checkpoint),
+  costs: z.array(z.strictObject({ feature: FeatureId, day: z.string(), entries: z.array(CostEntry) })),
+  /** Log lines of the document; they stand here alone, and come first when the session is exported. */
+  logs: z.array(JsonRecord),
+});
+
+/** Sessions of another program's document come in, as they are: import changes no time and refuses no circle. */
+export const StoreImport = operationScope('store.import', SessionId.nullable(), {
+  format: Text,
+  sessions: z.array(ImportedSession),
+});
+export type StoreImport = z.infer<typeof StoreImport>;
+
+/** @throws ALREADY_EXISTS for a session id in use, or retired. */
+export function applyStoreImport(state: State, { args }: StoreImport): State {
+  const store = requireStore(state);
+  let next = state;
+  for (const { session, features, workers, checkpoints, costs } of args.sessions) {
+    const taken =
+      next.sessions.get(keyOf(session.id))?.id ?? store.retired.find((id) => keyOf(id) === keyOf(session.id));
+    if (taken !== undefined) {
+      throw new GitStateError('ALREADY_EXISTS', `session '${taken}' exists already`, {
+        hint: 'import it under another id: --session ID',
+        details: { session: taken },
+      });
+    }
+    next = putSession(next, session);
+    let sheets = emptyContents.costs;
+    for (const { feature, entries } of costs)
+      for (const entry of entries) sheets = addCostEntry(sheets, feature, entry);
+    next = putContents(next, session.id, {
+      features: Table.of(features.map((feature) => [keyOf(feature.id), feature])),
+      workers: Table.of(workers.map((worker) => [keyOf(worker.id), worker])),
+      checkpoints: Table.of(checkpoints.map((checkpoint) => [keyOf(checkpoint.name), checkpoint])),
+      costs: sheets,
+    });
+  }
+  return next;
+}
+
+export function describeStoreImport({ args }: StoreImport): string {
+  const [first] = args.sessions;
+  const what =
+    args.sessions.length === 1 ? `session ${first!.session.id}` : `${args.sessions.length} sessions`;
+  return `import ${what} from ${args.format}`;
+}

@@ -1,0 +1,118 @@
+import { stopsOn } from '../../core/budgets.ts';
+import type { Preset } from '../../core/entities.ts';
+import { builtInPresets } from '../../core/presets.ts';
+import { contentsOf, requireSession } from '../../core/state.ts';
+import { sessionView } from '../../core/views.ts';
+import {
+  cleanupFeatures,
+  cleanupSessions,
+  presetPut,
+  sessionRecover,
+  storeReset,
+} from '../proposals/recovery.ts';
+import { type CallOptions, type Context, nowOf, scoped, submit, writtenOf } from './context.ts';
+
+export interface CleanupOptions extends CallOptions {
+  /** Such as `7d`. */
+  olderThan?: string;
+  dryRun?: boolean;
+}
+
+export function recoveryMethods(context: Context) {
+  const { transactor } = context;
+
+  async function clean<R>(
+    proposal: Proposal<R>,
+    request: Record<string, unknown>,
+    { dryRun, opId }: CleanupOptions,
+  ) {
+    const given = Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined));
+    if (dryRun) {
+      const { operation } = await transactor.preview(proposal, given);
+      return { operation, written: { commit: null, changed: false, durability: 'local' as const } };
+    }
+    const landed = await submit(context, proposal, { ...given, opId });
+    return { operation: landed.operation, written: writtenOf(landed) };
+  }
+
+  return {
+    /** Makes a session active again and releases its claims that are over. */
+    async recover(options: CallOptions & { dryRun?: boolean } = {}) {
+      const { session: id, worker } = scoped(context, { session: options.session, worker: options.worker });
+      const given = Object.fromEntries(
+        Object.entries({ session: id, worker }).filter(([, value]) => value !== undefined),
+      );
+      if (options.dryRun) {
+        const { operation } = await transactor.preview(sessionRecover, given);
+        const { released } = operation!.args as {
+          released: { feature: string; worker: string; reason: string }[];
+        };
+        return {
+          session: operation!.session!,
+          released,
+          commit: null,
+          changed: false,
+          durability: 'local' as const,
+        };
+      }
+      const landed = await submit(context, sessionRecover, { ...given, opId: options.opId });
+      const sessionId = landed.operation!.session!;
+      const session = requireSession(landed.state, sessionId);
+      const contents = contentsOf(landed.state, sessionId);
+      const { released } = landed.operation!.args as {
+        released: { feature: string; worker: string; reason: string }[];
+      };
+      return {
+        ...sessionView(session, contents, stopsOn(session, contents, nowOf(context))),
+        session: sessionId,
+        released: released.map(({ feature, worker: holder, reason }) => ({
+          feature,
+          worker: holder,
+          reason,
+        })),
+        ...writtenOf(landed),
+      };
+    },
+
+    /** Drops sessions that are not active and were last updated so long ago; history keeps them. */
+    async cleanup(options: CleanupOptions = {}) {
+      await transactor.read('all');
+      const { operation, written } = await clean(cleanupSessions, { olderThan: options.olderThan }, options);
+      return { removed: ((operation?.args ?? {}) as { sessions?: string[] }).sessions ?? [], ...written };
+    },
+
+    /** Archives features that failed, or are in progress without a live claim, and were last updated so long ago. */
+    async cleanupFeatures(options: CleanupOptions = {}) {
+      const { session } = scoped(context, { session: options.session });
+      const { operation, written } = await clean(
+        cleanupFeatures,
+        { session, olderThan: options.olderThan },
+        options,
+      );
+      return { archived: ((operation?.args ?? {}) as { features?: string[] }).features ?? [], ...written };
+    },
+
+    /** Empties the store, as one more commit. @throws USAGE without `confirm` */
+    async reset(options: { confirm?: boolean; opId?: string } = {}) {
+      return writtenOf(await submit(context, storeReset, { ...options }));
+    },
+
+    /** Keeps a preset of the users' own in the store. */
+    async presetPut(options: { preset: Record<string, unknown>; opId?: string }) {
+      const landed = await submit(context, presetPut, { ...options });
+      return { ...(landed.operation!.args as { preset: Preset }).preset, ...writtenOf(landed) };
+    },
+
+    /** The built-in presets, then those kept in the store. */
+    async presetList(): Promise<{ presets: (Preset & { built_in: boolean })[] }> {
+      const { state } = await transactor.read();
+      const own = [...state.presets.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+      return {
+        presets: [
+          ...builtInPresets.map((preset) => ({ ...preset, built_in: true })),
+          ...own.map((preset) => ({ ...preset, built_in: false })),
+        ],
+      };
+    },
+  };
+}

@@ -1,0 +1,99 @@
+import { z } from 'zod';
+import { Preset } from '../../core/entities.ts';
+import type { FeatureId } from '../../core/ids.ts';
+import { claimedFeatures, contentsBySession, updatedAt } from '../../core/select.ts';
+import { contentsOf, requireStore } from '../../core/state.ts';
+import { Duration, instantOf, leaseEndOf, parseDuration } from '../../core/time.ts';
+import { GitStateError } from '../../errors.ts';
+import { proposal, type View } from '../proposal.ts';
+import { judge } from './claim.ts';
+import { readableSessionOf, scope, type sessionOf } from './scope.ts';
+
+/** Claims of a session that are over, with what was judged. */
+export function overdueClaims(view: View, session: ReturnType<typeof sessionOf>) {
+  return claimedFeatures(contentsOf(view.state, session.id)).flatMap((feature) => {
+    const { state, lease, end } = judge(view, session, feature);
+    if (state === 'live') return [];
+    return [
+      {
+        feature: feature.id,
+        reason: state,
+        worker: feature.worker_id!,
+        claim: feature.claim!.id,
+        lease: (lease?.oid ?? null) as never,
+        lease_end: end,
+        now: leaseEndOf(view.nowMs),
+      },
+    ];
+  });
+}
+
+export const sessionRecover = proposal('recover', z.strictObject(scope), (request, view) => {
+  const session = readableSessionOf(view.state, request.session);
+  return {
+    type: 'session.recover',
+    session: session.id,
+    actor: request.worker,
+    args: { released: overdueClaims(view, session) },
+  };
+});
+
+/** Sessions that are not active and were last updated so long ago are dropped; history keeps them. */
+export const cleanupSessions = proposal(
+  'cleanup',
+  z.strictObject({ olderThan: Duration.optional() }),
+  (request, view) => {
+    requireStore(view.state);
+    const before = instantOf(view.nowMs - parseDuration(request.olderThan ?? '7d')!);
+    const sessions = contentsBySession(view.state)
+      .filter(
+        ({ session, contents }) => session.status !== 'active' && updatedAt(session, contents) <= before,
+      )
+      .map(({ session }) => session.id);
+    if (sessions.length === 0) return { unchanged: true, session: null };
+    return { type: 'store.cleanup', session: null, args: { before, sessions } };
+  },
+);
+
+/** Features that failed, or are in progress without a live claim, and were last updated so long ago are archived. */
+export const cleanupFeatures = proposal(
+  'cleanup --features',
+  z.strictObject({ ...scope, olderThan: Duration.optional() }),
+  (request, view) => {
+    const session = readableSessionOf(view.state, request.session);
+    const before = instantOf(view.nowMs - parseDuration(request.olderThan ?? '24h')!);
+    const features = [...contentsOf(view.state, session.id).features.values()]
+      .filter((feature) => {
+        if (feature.updated_at > before) return false;
+        if (feature.status === 'failed') return true;
+        return (
+          feature.status === 'in_progress' &&
+          (!feature.claim || judge(view, session, feature).state !== 'live')
+        );
+      })
+      .map(({ id }) => id as FeatureId)
+      .sort();
+    if (features.length === 0) return { unchanged: true, session: session.id };
+    return { type: 'store.cleanup', session: session.id, args: { before, features } };
+  },
+);
+
+export const storeReset = proposal(
+  'reset',
+  z.strictObject({ confirm: z.boolean().optional() }),
+  (request, view) => {
+    requireStore(view.state);
+    if (!request.confirm) {
+      throw new GitStateError('USAGE', 'this would empty the store of every session', {
+        hint: 'say that you mean it: --confirm. History keeps what was there',
+      });
+    }
+    return { type: 'store.reset', session: null, args: {} };
+  },
+);
+
+export const presetPut = proposal('preset put', z.strictObject({ preset: Preset }), (request) => ({
+  type: 'preset.put',
+  session: null,
+  args: { preset: request.preset },
+}));

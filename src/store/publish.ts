@@ -1,0 +1,124 @@
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { livenessOf } from '../env.ts';
+import { GitStateError } from '../errors.ts';
+import type { NewObject } from '../git/objects.ts';
+import { lockPath, type RefMove } from '../git/refs.ts';
+import type { Engine } from './engine.ts';
+import { contains } from './history.ts';
+import { movesFrom } from './moves.ts';
+import type { Held } from './mutex.ts';
+import { clearDeadRefLock } from './ref-lock.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** Getting commits onto the branch: objects first, then one ref transaction, and the refs themselves say whether it
+ *  landed. */
+
+/** What one compare-and-swap is to publish. */
+export interface Publication {
+  readonly base: Snapshot;
+  readonly objects: NewObject[];
+  /** What each ref beside the branch is to hold; null where it goes. */
+  readonly refs: Map<string, string | null>;
+  /** What a renewal or a takeover was decided on; it must still be so when it is published. */
+  readonly expected: Map<string, string | null>;
+  /** Whether the branch must stand still although nothing is committed. */
+  pinned: boolean;
+  /** Where the branch is after the last operation. */
+  tip: Snapshot;
+}
+
+/** Stores the objects and moves the refs. @returns false after a lost race. */
+export async function publish(
+  engine: Engine,
+  { base, tip: snapshot, objects, refs, expected, pinned }: Publication,
+  held: Held,
+): Promise<boolean> {
+  const current = new Map<string, string | null>();
+  await Promise.all(
+    [...refs.keys()].map(async (ref) => {
+      current.set(
+        ref,
+        expected.has(ref) ? expected.get(ref)! : ((await engine.reader.info(ref))?.oid ?? null),
+      );
+    }),
+  );
+  const moves = movesFrom(current, refs);
+  const branchMoves = snapshot.commit !== base.commit;
+  // A clone that knows the branch only from its remote makes its own with the first write.
+  const local = base.commit === null ? null : await engine.localTip();
+  const adopts = base.commit !== null && local === null;
+  if (branchMoves || adopts || (pinned && base.commit !== null)) {
+    moves.unshift({ ref: engine.branchRef, oldOid: adopts ? null : base.commit, newOid: snapshot.commit });
+  }
+  if (moves.length === 0) return true;
+  await engine.write(objects);
+  const outcome = await move(engine, moves, held);
+  const tip = await engine.tip();
+  const landed = branchMoves ? await isIn(engine, tip, snapshot.commit!) : outcome === 'moved';
+  if (!landed) return lost(engine, moves, tip === base.commit);
+  await guardAgainstPrune(engine, objects);
+  if (tip === snapshot.commit) engine.landed(snapshot);
+  return true;
+}
+
+async function move(engine: Engine, moves: RefMove[], held: Held): Promise<'moved' | 'failed'> {
+  const outcome = await engine.refs.transact(moves);
+  if (outcome === 'moved') return outcome;
+  const children = [...held.inherited, ...(engine.refs.wasKilled ? engine.mutex.children : [])];
+  const cleared = moves.map(({ ref }) =>
+    clearDeadRefLock({ lockFile: lockPath(engine.repository, ref), children, env: engine.env }),
+  );
+  return cleared.some(Boolean) ? engine.refs.transact(moves) : outcome;
+}
+
+async function isIn(engine: Engine, tip: string | null, commit: string): Promise<boolean> {
+  if (tip === commit) return true;
+  if (tip === null) return false;
+  const { reader, repository } = engine;
+  return contains({ reader, repository }, tip, commit);
+}
+
+/** Tells a lost race from a Git that cannot: the refs decide, not its messages.
+ *  @throws LOCKED where a lock file of somebody else stands in the way, GIT_FAILED. */
+async function lost(engine: Engine, moves: RefMove[], branchUnmoved: boolean): Promise<false> {
+  const { reader, repository, refs } = engine;
+  if (!branchUnmoved) return false;
+  for (const { ref, oldOid } of moves) {
+    if (((await reader.info(ref))?.oid ?? null) !== (oldOid ?? null)) return false;
+  }
+  for (const path of [
+    ...moves.map(({ ref }) => lockPath(repository, ref)),
+    join(repository.commonDir, 'packed-refs.lock'),
+  ]) {
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (!stat) continue;
+    const ageS = Math.max(0, Math.round((engine.env.now() - stat.mtimeMs) / 1000));
+    throw new GitStateError('LOCKED', `Git's lock file '${path}' stands in the way, ${ageS} s old`, {
+      hint: 'another Git command may be at work; if none is, see `git state doctor`',
+      details: { path, age_seconds: ageS },
+    });
+  }
+  throw new GitStateError(
+    'GIT_FAILED',
+    `git could not move '${moves[0]!.ref}': ${refs.lastFailure ?? 'no reason given'}`,
+    {
+      hint: 'git state doctor',
+      details: { refs: moves.map(({ ref }) => ref) },
+    },
+  );
+}
+
+/** A `git gc` that walked the refs before ours moved may delete what it took for unreachable. */
+async function guardAgainstPrune(engine: Engine, objects: NewObject[]): Promise<void> {
+  const path = join(engine.repository.commonDir, 'gc.pid');
+  let text: string;
+  try {
+    text = readFileSync(path, 'latin1');
+  } catch {
+    return;
+  }
+  const self = engine.env.identity;
+  const collector = { ...self, pid: Number.parseInt(text, 10), started: null };
+  if (livenessOf(collector, self) !== 'dead') await engine.pack(objects, { keep: true });
+}
