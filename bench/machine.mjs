@@ -1,0 +1,32 @@
+import { execFileSync } from 'node:child_process';
+import { cpus, loadavg, release, tmpdir, totalmem, type } from 'node:os';
+
+/** What the figures were measured on. */
+export function machineOf(directory) {
+  return {
+    processor: `${cpus().length} x ${cpus()[0]?.model.trim() ?? 'unknown'}`,
+    memory_gib: Math.round(totalmem() / 2 ** 30),
+    system: `${type()} ${release()}`,
+    node: process.version,
+    git: execFileSync('git', ['version']).toString().trim().replace('git version ', ''),
+    file_system: fileSystemOf(directory ?? tmpdir()),
+  };
+}
+
+/** One, five and fifteen minutes. */
+export function load() {
+  return loadavg().map((value) => Math.round(value * 100) / 100);
+}
+
+/** Whether others keep the machine busy, so that times say little and only ratios count. */
+export function isBusy() {
+  return load()[0] > cpus().length / 2;
+}
+
+function fileSystemOf(directory) {
+  try {
+    return execFileSync('df', ['--output=fstype', directory]).toString().trim().split('\n').at(-1);
+  } catch {
+    return 'unknown';
+  }
+}

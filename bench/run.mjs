@@ -1,0 +1,71 @@
+import { parseArgs } from 'node:util';
+import { batches } from './batch.mjs';
+import { commandLine } from './command-line.mjs';
+import { contention } from './contention.mjs';
+import { isBusy, load, machineOf } from './machine.mjs';
+import { inDirectory, isolate } from './repository.mjs';
+import { formatTable, isMet } from './table.mjs';
+import { warmMutation } from './warm.mjs';
+
+const usage = `node bench/run.mjs [--short] [--json] [--only warm,command,contention,batch] [--directory D]
+Figures are ratios of one run, its variants taking turns; milliseconds of two runs do not compare.
+  --short      fewer rounds: under a minute
+  --json       one JSON document instead of tables
+  --only       some of the parts
+  --directory  where the repositories are made; the system's temporary directory by default`;
+
+const parts = { warm: warmMutation, command: commandLine, contention, batch: batches };
+
+const { values } = parseArgs({
+  options: {
+    short: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    only: { type: 'string', default: Object.keys(parts).join(',') },
+    directory: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+});
+const wanted = values.only.split(',');
+const unknown = wanted.filter((name) => !Object.hasOwn(parts, name));
+
+if (values.help || unknown.length > 0) {
+  if (unknown.length > 0) console.error(`no part '${unknown.join(', ')}'`);
+  console.log(usage);
+  process.exitCode = values.help ? 0 : 2;
+} else {
+  await main();
+}
+
+async function main() {
+  isolate();
+  process.once('SIGINT', () => process.exit(130));
+  const { short, json, directory } = values;
+  const say = (text) => json || console.log(text);
+  const machine = machineOf(directory);
+  const startMs = Date.now();
+  const loadBefore = load();
+  say(Object.values(machine).join(', ').replace(`, ${machine.memory_gib},`, `, ${machine.memory_gib} GiB,`));
+  say(
+    `load average ${loadBefore.join(' ')}${isBusy() ? ': the machine is busy, trust the ratios alone' : ''}\n`,
+  );
+  const tables = await inDirectory(directory, async (path) => {
+    const done = [];
+    for (const name of wanted) {
+      for (const table of await parts[name]({ directory: path, short })) {
+        done.push({ part: name, ...table });
+        say(`${formatTable(table)}\n`);
+      }
+    }
+    return done;
+  });
+  const loadAfter = load();
+  const seconds = Math.round((Date.now() - startMs) / 1000);
+  say(`${seconds} s, load average ${loadAfter.join(' ')}`);
+  if (!json) return;
+  const document = { schema_version: 1, machine, short, load: [loadBefore, loadAfter], seconds };
+  console.log(JSON.stringify({ ...document, tables: tables.map(withVerdicts) }, null, 2));
+}
+
+function withVerdicts({ rows, ...table }) {
+  return { ...table, rows: rows.map((row) => ({ ...row, met: isMet(row) })) };
+}
