@@ -3,6 +3,7 @@ import type { Preset } from '../../core/entities.ts';
 import { builtInPresets } from '../../core/presets.ts';
 import { contentsOf, requireSession } from '../../core/state.ts';
 import { sessionView } from '../../core/views.ts';
+import type { Proposal } from '../proposal.ts';
 import {
   cleanupFeatures,
   cleanupSessions,
