@@ -39,7 +39,7 @@ export interface CostOptions extends CallOptions {
   key?: string;
 }
 
-interface ArtifactRow {
+export interface ArtifactRow {
   path: string;
   oid: string;
   /** Bytes. */
