@@ -102,5 +102,10 @@ export function apply(state: State, operation: Operation, material: Material): S
 /** What must be loaded before `operation` can be applied. */
 export function reads(operation: Operation): Reads {
   if (operation.type === 'store.cleanup' && operation.session === null) return { contents: 'all' };
+  if (operation.type === 'store.import') {
+    return {
+      contents: operation.args.sessions.filter(({ merge }) => merge).map(({ session }) => session.id),
+    };
+  }
   return { contents: operation.session === null ? [] : [operation.session] };
 }

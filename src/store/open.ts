@@ -4,6 +4,7 @@ import { idFault } from '../core/ids.ts';
 import type { Env } from '../env.ts';
 import { claimMethods } from './api/claims.ts';
 import type { Context } from './api/context.ts';
+import { documentMethods } from './api/documents.ts';
 import { factMethods } from './api/facts.ts';
 import { featureMethods } from './api/features.ts';
 import { historyMethods } from './api/history.ts';
@@ -62,6 +63,7 @@ export async function openStoreIn(options: StoreOptions, surroundings: Surroundi
     ...sessionMethods(context),
     ...featureMethods(context),
     ...claimMethods(context),
+    ...documentMethods(context),
     ...factMethods(context),
     ...historyMethods(context),
     ...recoveryMethods(context),

@@ -1,10 +1,19 @@
 import { z } from 'zod';
 import { GitStateError } from '../../errors.ts';
 import { addCostEntry } from '../costs.ts';
-import { Checkpoint, CostEntry, Feature, Session, Worker } from '../entities.ts';
+import { Checkpoint, CostEntry, Feature, Session, type StoreInfo, Worker } from '../entities.ts';
 import { FeatureId, keyOf, SessionId } from '../ids.ts';
 import { JsonRecord, Text } from '../json.ts';
-import { emptyContents, putContents, putSession, requireStore, type State } from '../state.ts';
+import {
+  dropFeature,
+  emptyContents,
+  findFeature,
+  putContents,
+  putFeature,
+  putSession,
+  requireStore,
+  type State,
+} from '../state.ts';
 import { Table } from '../table.ts';
 import { operationScope } from './define.ts';
 
@@ -17,7 +26,10 @@ export const ImportedSession = z.strictObject({
   costs: z.array(z.strictObject({ feature: FeatureId, day: z.string(), entries: z.array(CostEntry) })),
   /** Log lines of the document; they stand here alone, and come first when the session is exported. */
   logs: z.array(JsonRecord),
+  /** The session is there already: what is listed here replaces what stands there, and these features go. */
+  merge: z.strictObject({ removed: z.array(FeatureId) }).optional(),
 });
+export type ImportedSession = z.infer<typeof ImportedSession>;
 
 /** Sessions of another program's document come in, as they are: import changes no time and refuses no circle. */
 export const StoreImport = operationScope('store.import', SessionId.nullable(), {
@@ -29,27 +41,49 @@ export type StoreImport = z.infer<typeof StoreImport>;
 /** @throws ALREADY_EXISTS for a session id in use, or retired. */
 export function applyStoreImport(state: State, { args }: StoreImport): State {
   const store = requireStore(state);
-  let next = state;
-  for (const { session, features, workers, checkpoints, costs } of args.sessions) {
-    const taken =
-      next.sessions.get(keyOf(session.id))?.id ?? store.retired.find((id) => keyOf(id) === keyOf(session.id));
-    if (taken !== undefined) {
-      throw new GitStateError('ALREADY_EXISTS', `session '${taken}' exists already`, {
-        hint: 'import it under another id: --session ID',
-        details: { session: taken },
-      });
-    }
-    next = putSession(next, session);
-    let sheets = emptyContents.costs;
-    for (const { feature, entries } of costs)
-      for (const entry of entries) sheets = addCostEntry(sheets, feature, entry);
-    next = putContents(next, session.id, {
-      features: Table.of(features.map((feature) => [keyOf(feature.id), feature])),
-      workers: Table.of(workers.map((worker) => [keyOf(worker.id), worker])),
-      checkpoints: Table.of(checkpoints.map((checkpoint) => [keyOf(checkpoint.name), checkpoint])),
-      costs: sheets,
+  return args.sessions.reduce(
+    (next, imported) =>
+      imported.merge
+        ? mergeSession(next, imported, imported.merge.removed)
+        : addSession(next, store, imported),
+    state,
+  );
+}
+
+function addSession(state: State, store: StoreInfo, imported: ImportedSession): State {
+  const { session, features, workers, checkpoints, costs } = imported;
+  const taken =
+    state.sessions.get(keyOf(session.id))?.id ?? store.retired.find((id) => keyOf(id) === keyOf(session.id));
+  if (taken !== undefined) {
+    throw new GitStateError('ALREADY_EXISTS', `session '${taken}' exists already`, {
+      hint: 'import it under another id: --session ID',
+      details: { session: taken },
     });
   }
+  let sheets = emptyContents.costs;
+  for (const { feature, entries } of costs)
+    for (const entry of entries) sheets = addCostEntry(sheets, feature, entry);
+  return putContents(putSession(state, session), session.id, {
+    features: Table.of(features.map((feature) => [keyOf(feature.id), feature])),
+    workers: Table.of(workers.map((worker) => [keyOf(worker.id), worker])),
+    checkpoints: Table.of(checkpoints.map((checkpoint) => [keyOf(checkpoint.name), checkpoint])),
+    costs: sheets,
+  });
+}
+
+/** Only what is listed changes; a claim counter never falls. */
+function mergeSession(
+  state: State,
+  { session, features }: ImportedSession,
+  removed: readonly FeatureId[],
+): State {
+  let next = putSession(state, session);
+  for (const feature of features) {
+    const present = findFeature(next, session.id, feature.id);
+    const claim_count = Math.max(feature.claim_count, present?.claim_count ?? 0);
+    next = putFeature(next, session.id, { ...feature, claim_count });
+  }
+  for (const id of removed) next = dropFeature(next, session.id, id);
   return next;
 }
 

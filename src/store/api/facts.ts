@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { budgetExceeded, budgetOf } from '../../core/budgets.ts';
 import { costsOf, stepCost, totalOf } from '../../core/costs.ts';
-import { keyOf } from '../../core/ids.ts';
+import { keyOf, type WorkerId } from '../../core/ids.ts';
 import { metricsOf } from '../../core/metrics.ts';
 import { Amount, rounded } from '../../core/money.ts';
 import { artifactPathFault } from '../../core/operations/artifact-put.ts';
@@ -15,6 +15,7 @@ import { GitStateError } from '../../errors.ts';
 import { streamBlob } from '../../git/reader.ts';
 import type { Landed } from '../proposal.ts';
 import { artifactPut, costAdd, costSet, qualitySet } from '../proposals/facts.ts';
+import { featureOf } from '../proposals/scope.ts';
 import {
   type CallOptions,
   type Context,
@@ -77,13 +78,13 @@ export function factMethods(context: Context) {
 
   async function featureIn(options: ReadOptions & { feature?: string }) {
     const reading = await readSession(context, options);
-    const id = scoped(context, { session: options.session, feature: options.feature }).feature;
-    if (id === undefined) {
-      throw new GitStateError('USAGE', 'no feature is named', {
-        hint: 'name the feature, or set GITSTATE_FEATURE',
-      });
-    }
-    return { ...reading, feature: requireFeature(reading.state, reading.session.id, id) };
+    const { feature, worker, token } = scoped(context, {
+      session: options.session,
+      feature: options.feature,
+    });
+    const view = { state: reading.state, derivedWorker: context.derivedWorker };
+    const request = { feature, token, worker: worker as WorkerId | undefined };
+    return { ...reading, feature: featureOf(view, reading.session, request) };
   }
 
   async function listArtifacts(

@@ -1,6 +1,7 @@
+import { budgetOf } from '../../core/budgets.ts';
 import { FeatureStatus } from '../../core/entities.ts';
 import { firstReady, readyFeatures } from '../../core/select.ts';
-import { featuresInOrder, requireFeature } from '../../core/state.ts';
+import { contentsOf, featuresInOrder, requireFeature, requireSession } from '../../core/state.ts';
 import { type FeatureView, featureView } from '../../core/views.ts';
 import { GitStateError } from '../../errors.ts';
 import type { Proposal } from '../proposal.ts';
@@ -21,11 +22,13 @@ import {
   type CallOptions,
   type Context,
   featureAnswer,
+  nowOf,
   type Reading,
   type ReadOptions,
   readSession,
   renewalsOf,
   scoped,
+  subjectOf,
   submit,
   writtenOf,
 } from './context.ts';
@@ -69,8 +72,18 @@ export function featureMethods(context: Context) {
     return features.map((feature) => featureView(contents, feature, isStopped, renewals));
   }
 
-  const step = (proposal: unknown) => (options: FeatureOptions & { step: string; error?: string }) =>
-    write(proposal as Proposal<never>, { ...options });
+  /** A move of a step; `stop` tells that money keeps the next one from starting. */
+  const step =
+    (proposal: unknown) => async (options: FeatureOptions & { step: string; error?: string }) => {
+      const landed = await submit(context, proposal as Proposal<never>, { ...scoped(context, options) });
+      const { session: sessionId, feature: id } = subjectOf(landed);
+      const session = requireSession(landed.state, sessionId);
+      const feature = requireFeature(landed.state, sessionId, id);
+      return {
+        ...(await featureAnswer(context, landed)),
+        ...budgetOf(session, contentsOf(landed.state, sessionId), feature, nowOf(context)),
+      };
+    };
 
   return {
     /** Adds one feature. @throws ALREADY_EXISTS, INVALID_INPUT, SESSION_NOT_ACTIVE */

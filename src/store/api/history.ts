@@ -49,6 +49,8 @@ export interface LogOptions {
   all?: boolean;
   /** At most so many entries. */
   limit?: number;
+  /** Entries newer than this commit only: a name of at least seven digits. @throws COMMIT_NOT_FOUND */
+  after?: string;
   /** The newest entry is the one at this point: checkpoint, commit, date or age. */
   at?: string;
 }
@@ -70,12 +72,17 @@ export function historyMethods(context: Context) {
     const sinceMs = momentOf(options.since);
     let count = 0;
     for await (const commit of walk(history, newest)) {
+      if (options.after !== undefined && commit.oid.startsWith(options.after)) return;
       if (count >= limit || (sinceMs !== null && commit.author.at * 1000 < sinceMs)) return;
       const entry = await entryOf(commit);
       if (!accepts(entry)) continue;
       count += 1;
       yield entry;
     }
+    if (options.after === undefined) return;
+    throw new GitStateError('COMMIT_NOT_FOUND', `no commit '${options.after}' in the history of the state`, {
+      hint: 'see what there is with `git state log`',
+    });
   }
 
   async function entryOf(commit: HistoryCommit): Promise<LogEntry> {

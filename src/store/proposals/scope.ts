@@ -72,7 +72,11 @@ export function isDerivedFrom(base: string, worker: string | null): boolean {
 
 /** The feature that is meant: the one named, else that of the token's or the worker's only claim.
  *  @throws FEATURE_NOT_FOUND, USAGE, NOT_HOLDER */
-export function featureOf(view: View, session: Session, request: FeatureRequest): Feature {
+export function featureOf(
+  view: Pick<View, 'state' | 'derivedWorker'>,
+  session: Session,
+  request: FeatureRequest,
+): Feature {
   if (request.feature !== undefined) return requireFeature(view.state, session.id, request.feature);
   const claimed = claimedFeatures(contentsOf(view.state, session.id));
   const token = request.token === undefined ? null : parseToken(request.token);
