@@ -250,3 +250,21 @@ test('a preset of the users own is kept in the store', async () => {
   ]);
   expect(await codeOf(store.presetPut({ preset: { ...preset, name: 'production' } }))).toBe('ALREADY_EXISTS');
 });
+
+test('least scores are asked for before a feature is completed', async () => {
+  const { store } = await makeStore();
+  await store.sessionStart({ session: 'q', qualityMin: { depth: 8 } });
+  await store.planLoad({ session: 'q', features: [{ id: '1' }] });
+  const { token } = await store.claim({ session: 'q', worker: 'W1' });
+  const own = { session: 'q', feature: '1', token: token! };
+  expect(await codeOf(store.complete(own))).toBe('QUALITY_UNMET');
+  await store.quality({ session: 'q', feature: '1', scores: { depth: 7.9 } });
+  const refusal = await store.complete(own).catch((error) => error);
+  expect(refusal).toMatchObject({
+    code: 'QUALITY_UNMET',
+    exitStatus: 4,
+    details: { unmet: [{ name: 'depth', least: 8, score: 7.9 }] },
+  });
+  await store.quality({ session: 'q', feature: '1', scores: { depth: 8 } });
+  expect(await store.complete(own)).toMatchObject({ status: 'completed' });
+});

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { GitStateError } from '../../errors.ts';
-import type { Step } from '../entities.ts';
+import type { Feature, Session, Step } from '../entities.ts';
 import { FeatureId } from '../ids.ts';
 import { Text } from '../json.ts';
 import { endClaim, isStepFinished, requireRight, requireStatus } from '../rules.ts';
@@ -16,9 +16,10 @@ export const FeatureComplete = sessionOperation('feature.complete', {
 });
 export type FeatureComplete = z.infer<typeof FeatureComplete>;
 
-/** @throws FEATURE_NOT_FOUND, NOT_HOLDER, STALE_TOKEN, INVALID_TRANSITION (not in progress), STEPS_REMAIN. */
+/** @throws FEATURE_NOT_FOUND, NOT_HOLDER, STALE_TOKEN, INVALID_TRANSITION (not in progress), STEPS_REMAIN,
+ *  QUALITY_UNMET (scores below the session's least ones, or missing). */
 export function applyFeatureComplete(state: State, { session, args, at }: FeatureComplete): State {
-  requireSession(state, session);
+  const rules = requireSession(state, session);
   const feature = requireFeature(state, session, args.feature);
   requireRight(feature, args);
   requireStatus(feature, ['in_progress'], 'complete', 'claim it first: `git state claim`');
@@ -33,6 +34,7 @@ export function applyFeatureComplete(state: State, { session, args, at }: Featur
       },
     );
   }
+  if (!args.force) requireQuality(rules, feature);
   return putFeature(state, session, {
     ...endClaim(feature, 'feature.complete', at),
     status: 'completed',
@@ -43,6 +45,22 @@ export function applyFeatureComplete(state: State, { session, args, at }: Featur
     completed_by: feature.worker_id,
     failed_by: null,
     updated_at: at,
+  });
+}
+
+/** @throws QUALITY_UNMET that names each score that is missing or too low. */
+function requireQuality({ quality_min }: Session, feature: Feature): void {
+  const scores = new Map(Object.entries(feature.quality_scores));
+  const unmet = Object.entries(quality_min)
+    .map(([name, least]) => ({ name, least, score: scores.get(name) ?? null }))
+    .filter(({ score, least }) => score === null || score < least);
+  if (unmet.length === 0) return;
+  const names = unmet
+    .map(({ name, score, least }) => `${name} ${score ?? 'missing'}, at least ${least}`)
+    .join('; ');
+  throw new GitStateError('QUALITY_UNMET', `feature '${feature.id}' is not good enough: ${names}`, {
+    hint: `record its scores with \`git state quality ${feature.id} NAME=SCORE\`, or repeat with --force`,
+    details: { feature: feature.id, unmet },
   });
 }
 

@@ -73,17 +73,16 @@ export function featureMethods(context: Context) {
   }
 
   /** A move of a step; `stop` tells that money keeps the next one from starting. */
-  const step =
-    (proposal: unknown) => async (options: FeatureOptions & { step: string; error?: string }) => {
-      const landed = await submit(context, proposal as Proposal<never>, { ...scoped(context, options) });
-      const { session: sessionId, feature: id } = subjectOf(landed);
-      const session = requireSession(landed.state, sessionId);
-      const feature = requireFeature(landed.state, sessionId, id);
-      return {
-        ...(await featureAnswer(context, landed)),
-        ...budgetOf(session, contentsOf(landed.state, sessionId), feature, nowOf(context)),
-      };
+  const step = (proposal: unknown) => async (options: FeatureOptions & { step: string; error?: string }) => {
+    const landed = await submit(context, proposal as Proposal<never>, { ...scoped(context, options) });
+    const { session: sessionId, feature: id } = subjectOf(landed);
+    const session = requireSession(landed.state, sessionId);
+    const feature = requireFeature(landed.state, sessionId, id);
+    return {
+      ...(await featureAnswer(context, landed)),
+      ...budgetOf(session, contentsOf(landed.state, sessionId), feature, nowOf(context)),
     };
+  };
 
   return {
     /** Adds one feature. @throws ALREADY_EXISTS, INVALID_INPUT, SESSION_NOT_ACTIVE */

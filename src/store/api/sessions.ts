@@ -93,7 +93,13 @@ export function sessionMethods(context: Context) {
     },
 
     /** Starts a session; its id is made from the date unless one is given. */
-    async sessionStart(options: SessionOptions & { preset?: string; steps?: string[] } = {}) {
+    async sessionStart(
+      options: SessionOptions & {
+        preset?: string;
+        steps?: string[];
+        qualityMin?: Record<string, number>;
+      } = {},
+    ) {
       return answer(await submit(context, sessionStart, { ...options }));
     },
 

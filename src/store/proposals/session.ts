@@ -27,6 +27,8 @@ export const sessionStart = proposal(
     maxRetries: sessionRules.max_retries.optional(),
     lease: sessionRules.default_lease.optional(),
     autoCheckpoints: z.boolean().optional(),
+    /** Least scores without which no feature is completed. */
+    qualityMin: sessionRules.quality_min.optional(),
     ...budgetOptions,
   }),
   (request, { state, at }) => {
@@ -50,7 +52,7 @@ export const sessionStart = proposal(
         max_retries: request.maxRetries ?? max_retries,
         default_lease: request.lease ?? default_lease,
         auto_checkpoints: request.autoCheckpoints ?? auto_checkpoints,
-        quality_min,
+        quality_min: request.qualityMin ?? quality_min,
       },
     };
   },
