@@ -126,6 +126,6 @@ function parseArgs(text: string | undefined): JsonValue {
 
 function malformed(what: string): GitStateError {
   return new GitStateError('VERIFY_FAILED', `the commit message was not written by gitstate: ${what}`, {
-    hint: 'git state verify',
+    hint: 'git state doctor',
   });
 }

@@ -4,6 +4,7 @@ import { idFault } from '../core/ids.ts';
 import type { Env } from '../env.ts';
 import { claimMethods } from './api/claims.ts';
 import type { Context } from './api/context.ts';
+import { doctorMethods } from './api/doctor.ts';
 import { documentMethods } from './api/documents.ts';
 import { factMethods } from './api/facts.ts';
 import { featureMethods } from './api/features.ts';
@@ -63,6 +64,7 @@ export async function openStoreIn(options: StoreOptions, surroundings: Surroundi
     ...sessionMethods(context),
     ...featureMethods(context),
     ...claimMethods(context),
+    ...doctorMethods(context, () => warningsOf(engine)),
     ...documentMethods(context),
     ...factMethods(context),
     ...historyMethods(context),
