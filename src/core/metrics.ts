@@ -3,6 +3,7 @@ import type { Feature, Session, Step } from './entities.ts';
 import { groupPairs } from './group.ts';
 import { sumAmounts } from './money.ts';
 import { mean, type Quality, qualityOf, roundTo } from './quality.ts';
+import { wasCompleted } from './select.ts';
 import type { Contents } from './state.ts';
 import { type Instant, millisecondsOf } from './time.ts';
 
@@ -37,7 +38,7 @@ export function metricsOf(session: Session, contents: Contents): Metrics {
   const features = [...contents.features.values()];
   const count = (status: Feature['status']) => features.filter((feature) => feature.status === status).length;
   const finished = features.filter(({ status }) => ['completed', 'failed', 'archived'].includes(status));
-  const done = finished.filter(({ status, completed_at }) => status === 'completed' || completed_at !== null);
+  const done = finished.filter(wasCompleted);
   const minutes = meanMinutes(features);
   return {
     total_tasks: features.length,

@@ -12,12 +12,18 @@ export interface Blocker {
   status: string;
 }
 
+/** Whether a feature was completed, put away since or not. */
+export function wasCompleted({ status, completed_at }: Feature): boolean {
+  return status === 'completed' || (status === 'archived' && completed_at !== null);
+}
+
 /** The dependencies that keep a feature from being claimed. One is met once it was completed, archived or not. */
 export function blockersOf(contents: Contents, feature: Feature): Blocker[] {
   const blockers: Blocker[] = [];
   for (const id of feature.dependencies) {
     const dependency = contents.features.get(keyOf(id));
-    if (dependency?.completed_at == null) blockers.push({ id, status: dependency?.status ?? 'unknown' });
+    if (!dependency || !wasCompleted(dependency))
+      blockers.push({ id, status: dependency?.status ?? 'unknown' });
   }
   return blockers;
 }
