@@ -6,9 +6,14 @@ import { promisify } from 'node:util';
 
 const flush = promisify(fsync);
 
+/** What tells the temporary files of this process from those of others. */
+const ownPart = randomBytes(8).toString('hex');
+let filesNamed = 0;
+
 /** A name for a temporary file in `directory` that nobody else uses. Git's own clean-up knows the prefixes. */
 export function temporaryPath(directory: string, prefix: 'tmp_obj' | 'tmp_pack' | 'tmp_idx'): string {
-  return join(directory, `${prefix}_${randomBytes(8).toString('hex')}`);
+  filesNamed += 1;
+  return join(directory, `${prefix}_${ownPart}${filesNamed.toString(36)}`);
 }
 
 /** Mode for files and directories beside `directory`: a repository that a group shares stays shared. */

@@ -24,8 +24,9 @@ interface RefStoreOptions {
   identity: Identity;
   /** What stands in the reflog. */
   reflogMessage?: string;
-  /** Told the id of the Git process that is about to lock refs, before it does. */
-  onChild?: (pid: number) => void | Promise<void>;
+  /** Told the id of the Git process that is about to lock refs, each time before it does; `isNew` until the first
+   *  time that this does not fail. */
+  onChild?: (pid: number, child: { isNew: boolean }) => void | Promise<void>;
   deadlineMs?: number;
 }
 
@@ -61,6 +62,8 @@ export class RefStore {
   readonly #repository: Repository;
   readonly #options: RefStoreOptions;
   #coprocess: Coprocess | null = null;
+  /** The last one that `onChild` was told of. */
+  #told: Coprocess | null = null;
   #output = '';
   #onReply: ((ending: Ending | null) => void) | null = null;
   #queue: Promise<unknown> = Promise.resolve();
@@ -111,7 +114,10 @@ export class RefStore {
     const commands = moves.map((move) => commandOf(move, zero)).join('');
     this.#coprocess ??= this.#start();
     const coprocess = this.#coprocess;
-    if (coprocess.pid !== undefined) await this.#options.onChild?.(coprocess.pid);
+    if (coprocess.pid !== undefined) {
+      await this.#options.onChild?.(coprocess.pid, { isNew: coprocess !== this.#told });
+      this.#told = coprocess;
+    }
     const ending = await new Promise<Ending | null>((resolve) => {
       this.#onReply = resolve;
       if (this.#coprocess !== coprocess) return resolve(processGone);

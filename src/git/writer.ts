@@ -113,7 +113,9 @@ export class ObjectWriter {
     try {
       writeAll(
         fd,
-        deflateSync(Buffer.concat([Buffer.from(objectHeader(type, body.byteLength)), body]), { level: 1 }),
+        deflateSync(Buffer.concat([Buffer.from(objectHeader(type, body.byteLength)), body]), {
+          level: levelOf(type),
+        }),
       );
       return { fd, temporary, oid };
     } catch (error) {
@@ -152,6 +154,11 @@ export class ObjectWriter {
   #directoryOf(oid: Oid): string {
     return join(this.#options.objectsDir, oid.slice(0, 2));
   }
+}
+
+/** Trees are mostly digests, which do not shrink: to try takes longer than all the rest of writing one. */
+function levelOf(type: ObjectType): number {
+  return type === 'tree' ? 0 : 1;
 }
 
 /** Repeats a write whose temporary file or directory was swept away by `git prune`. */

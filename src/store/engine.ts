@@ -46,6 +46,8 @@ export class Engine {
   readonly worktreeRoot: string;
   readonly #writer: ObjectWriter;
   readonly #cache: SnapshotCache;
+  /** Whether the branch itself was there at the last `tip`, so that the state does not stand on its remote's alone. */
+  #branchSeen = false;
   #latest: Snapshot = emptySnapshot;
   #cacheTried = false;
   /** The tree under each lease. Git knows it anyway; other readers find it once it was written. */
@@ -70,7 +72,9 @@ export class Engine {
     this.refs = new RefStore(repository, {
       fsync: this.durable,
       identity: this.identity,
-      onChild: (pid) => this.mutex.noteChild(pid),
+      onChild: (pid, { isNew }) => {
+        if (isNew) this.mutex.noteChild(pid);
+      },
     });
     this.#writer = new ObjectWriter({ objectsDir, objectFormat, fsync: this.durable });
     this.#cache = new SnapshotCache(join(this.directory, 'cache'), this.branchRef);
@@ -89,11 +93,6 @@ export class Engine {
     return engine;
   }
 
-  /** The commit that the state branch points to; null where there is no branch. */
-  localTip(): Promise<string | null> {
-    return this.reader.resolve(this.branchRef);
-  }
-
   /** The branch as a fetch left it, for a clone that has none of its own yet: there is never a second root. */
   get trackingRef(): string {
     const remote = this.repository.config.get('gitstate.remote') ?? 'origin';
@@ -102,7 +101,14 @@ export class Engine {
 
   /** The commit at which the state stands: that of the branch, else that of its remote-tracking branch. */
   async tip(): Promise<string | null> {
-    return (await this.localTip()) ?? (await this.reader.resolve(this.trackingRef));
+    const local = await this.reader.resolve(this.branchRef);
+    this.#branchSeen = local !== null;
+    return local ?? (await this.reader.resolve(this.trackingRef));
+  }
+
+  /** Whether the branch was there when `tip` was last called; it may be gone or made by now. */
+  get branchSeen(): boolean {
+    return this.#branchSeen;
   }
 
   /** The state of the branch as it is now. */

@@ -3,37 +3,17 @@ import {
   constants,
   copyFileSync,
   linkSync,
-  lstatSync,
   mkdirSync,
   readdirSync,
-  readFileSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { z } from 'zod';
-import { type Env, type Liveness, livenessOf, type ProcessIdentity, processStart } from '../env.ts';
+import { type Env, processStart } from '../env.ts';
 import { GitStateError } from '../errors.ts';
+import { type Contender, codeOf, livenessOfContender, readContender, statOf } from './contender.ts';
 import { livenessOfChild, type NotedChild } from './ref-lock.ts';
 
-/** A process that holds the mutex or waits for it, as its file tells. */
-export interface Contender {
-  /** Null, as `identity`, where the file is not one of ours. */
-  readonly id: string | null;
-  readonly identity: ProcessIdentity | null;
-  readonly children: readonly NotedChild[];
-}
-
-const pid = z.int().positive();
-const started = z.string().nullable();
-const FirstLine = z.object({
-  id: z.string().regex(/^[a-z2-7]{20}$/),
-  identity: z.object({ host: z.string(), boot: started, pidns: started, pid, started }),
-});
-const ChildLine = z.object({ pid, started, notedAt: z.number() });
-
-const unreadable: Contender = { id: null, identity: null, children: [] };
-const sizeMax = 1 << 20;
 const ticketName = /^\d{12}-[a-z2-7]{20}$/;
 const sweptName = /^(p-\d+|takeover)-[a-z2-7]{20}$/;
 const noHardLinks: ReadonlySet<unknown> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
@@ -45,45 +25,15 @@ const idleMaxMs = 500;
 /** Files of others that a new process examines, so that what the dead left behind does not pile up. */
 const sweepMax = 4;
 
-export function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
-}
-
-export function statOf(path: string) {
-  return lstatSync(path, { throwIfNoEntry: false });
-}
-
-function parseLine<T>(schema: z.ZodType<T>, line: string | undefined): T | null {
+/** Copies a file to a path where there is none. @returns false when `path` is taken. */
+function copyAnew(from: string, path: string): boolean {
   try {
-    return schema.parse(JSON.parse(line ?? ''));
-  } catch {
-    return null;
-  }
-}
-
-/** Reads the lock, a ticket or an identity file: a line of JSON for the process, then one for each noted child.
- *  @returns null when there is no such file. */
-export function readContender(path: string): Contender | null {
-  const stat = statOf(path);
-  if (stat === undefined) return null;
-  if (!stat.isFile() || stat.size > sizeMax) return unreadable;
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
+    copyFileSync(from, path, constants.COPYFILE_EXCL);
+    return true;
   } catch (error) {
-    return codeOf(error) === 'ENOENT' ? null : unreadable;
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
   }
-  const [first, ...rest] = text.split('\n');
-  const owner = parseLine(FirstLine, first);
-  if (owner === null) return unreadable;
-  // A line cut short is of a child that was not started: its parent was killed, or the disk was full.
-  const children = rest.map((line) => parseLine(ChildLine, line)).filter((child) => child !== null);
-  return { ...owner, children };
-}
-
-/** Whether the process of a lock or ticket lives, as far as this process can prove. */
-export function livenessOfContender({ identity }: Contender, env: Env): Liveness {
-  return identity === null ? 'unknown' : livenessOf(identity, env.identity);
 }
 
 /** One process's place among all that want the mutex of `directory`: its identity file and its ticket.
@@ -97,6 +47,8 @@ export class MutexQueue {
   readonly #env: Env;
   #own: { id: string; path: string } | null = null;
   #children: NotedChild[] = [];
+  /** Whether a child was noted since they were last examined. */
+  #childIsNew = false;
   #ticket: string | null = null;
   #first = { name: '', idleSinceMs: 0 };
 
@@ -139,18 +91,25 @@ export class MutexQueue {
     return join(this.#directory, `p-${this.#env.identity.pid}-${id}`);
   }
 
-  /** Makes the identity file appear at `path` as well, whole and at once. @returns false when `path` is taken. */
-  link(path: string): boolean {
+  /** Makes the identity file appear at `path` as well, whole and at once. @returns its id; null when `path` is taken. */
+  link(path: string): string | null {
     const { id, path: own } = this.identity();
     try {
       linkSync(own, path);
     } catch (error) {
       // A file server may answer the repetition of a request whose answer was lost.
-      if (codeOf(error) === 'EEXIST') return readContender(path)?.id === id;
+      if (codeOf(error) === 'EEXIST') return readContender(path)?.id === id ? id : null;
       if (!noHardLinks.has(codeOf(error))) throw error;
-      return this.#copy(path);
+      return copyAnew(own, path) ? id : null;
     }
-    return true;
+    return id;
+  }
+
+  /** Whether the file at `path` is a link to the identity file. What is none may still be a copy of it, where the file
+   *  system knows no links. */
+  isLinked(path: string): boolean {
+    const own = this.#own && statOf(this.#own.path);
+    return own?.ino !== undefined && own.ino === statOf(path)?.ino;
   }
 
   /** Adds a child to the identity file, and to its copy `lock` where that is no link. */
@@ -160,14 +119,18 @@ export class MutexQueue {
     const child = { pid, started, notedAt: this.#env.now() };
     const { path } = this.identity();
     this.#children.push(child);
+    this.#childIsNew = true;
     // On a new line in case the last one was cut short.
     const line = `\n${JSON.stringify(child)}\n`;
     appendFileSync(path, line);
-    if (lock !== null && statOf(lock)?.ino !== statOf(path)?.ino) appendFileSync(lock, line);
+    if (lock !== null && !this.isLinked(lock)) appendFileSync(lock, line);
   }
 
-  /** Drops dead children from the identity file; for a process that neither holds nor waits. */
+  /** Drops dead children from the identity file; for a process that neither holds nor waits. Nothing is done until one
+   *  more was noted: that keeps the list short, and to look at each child each time takes long. */
   forgetDeadChildren(): void {
+    if (!this.#childIsNew) return;
+    this.#childIsNew = false;
     const left = this.#children.filter((child) => livenessOfChild(child, this.#env) !== 'dead');
     if (left.length === this.#children.length) return;
     this.#children = left;
@@ -215,7 +178,7 @@ export class MutexQueue {
    *  @returns false, without running it, while another process has the right. */
   asExecutorOf(dead: Contender, act: () => boolean): boolean {
     const right = join(this.#directory, `takeover-${dead.id}`);
-    if (!this.link(right)) {
+    if (this.link(right) === null) {
       const other = readContender(right);
       if (other !== null && livenessOfContender(other, this.#env) === 'dead') this.#removeOf(other, right);
       return false;
@@ -232,16 +195,6 @@ export class MutexQueue {
       if (readContender(path)?.id === dead.id) rmSync(path, { force: true });
       return true;
     });
-  }
-
-  #copy(path: string): boolean {
-    try {
-      copyFileSync(this.identity().path, path, constants.COPYFILE_EXCL);
-      return true;
-    } catch (error) {
-      if (codeOf(error) === 'EEXIST') return false;
-      throw error;
-    }
   }
 
   #discard(): void {

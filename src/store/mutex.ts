@@ -2,14 +2,8 @@ import { renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Env, Liveness, ProcessIdentity } from '../env.ts';
 import { GitStateError } from '../errors.ts';
-import {
-  codeOf,
-  livenessOfContender,
-  MutexQueue,
-  readContender,
-  statOf,
-  suspectAfterMs,
-} from './mutex-queue.ts';
+import { codeOf, livenessOfContender, readContender, removeFile, statOf } from './contender.ts';
+import { MutexQueue, suspectAfterMs } from './mutex-queue.ts';
 import { areAllDead, type NotedChild } from './ref-lock.ts';
 
 /** The mutex while it is held. */
@@ -206,10 +200,8 @@ export class Mutex {
   }
 
   #take(): boolean {
-    const { id } = this.#queue.identity();
-    if (!this.#queue.link(this.#lock)) return false;
-    this.#heldId = id;
-    return true;
+    this.#heldId = this.#queue.link(this.#lock);
+    return this.#heldId !== null;
   }
 
   /** Puts itself in the place of a dead holder, in one step: there is no moment in which a third one could get in. */
@@ -220,9 +212,8 @@ export class Mutex {
       if (readContender(this.#lock)?.id !== dead.id) return false;
       // Before the lock that tells of them is gone: this process may be killed here, too.
       this.#addOrphans(dead.children);
-      const { id } = this.#queue.identity();
       const path = this.#queue.newPath();
-      this.#queue.link(path);
+      const id = this.#queue.link(path);
       renameSync(path, this.#lock);
       this.#heldId = id;
       return true;
@@ -253,7 +244,8 @@ export class Mutex {
     const id = this.#heldId;
     this.#heldId = null;
     // Somebody may have deleted the lock by hand, and another process taken it.
-    if (readContender(this.#lock)?.id === id) rmSync(this.#lock, { force: true });
+    const isOwn = this.#queue.isLinked(this.#lock) || readContender(this.#lock)?.id === id;
+    if (isOwn) removeFile(this.#lock);
   }
 
   #readOrphans(): readonly NotedChild[] {

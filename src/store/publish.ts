@@ -46,8 +46,8 @@ export async function publish(
   const moves = movesFrom(current, refs);
   const branchMoves = snapshot.commit !== base.commit;
   // A clone that knows the branch only from its remote makes its own with the first write.
-  const local = base.commit === null ? null : await engine.localTip();
-  const adopts = base.commit !== null && local === null;
+  // Should it have one by now after all, the compare-and-swap fails.
+  const adopts = base.commit !== null && !engine.branchSeen;
   if (branchMoves || adopts || (pinned && base.commit !== null)) {
     moves.unshift({ ref: engine.branchRef, oldOid: adopts ? null : base.commit, newOid: snapshot.commit });
   }
@@ -112,6 +112,7 @@ async function lost(engine: Engine, moves: RefMove[], branchUnmoved: boolean): P
 /** A `git gc` that walked the refs before ours moved may delete what it took for unreachable. */
 async function guardAgainstPrune(engine: Engine, objects: NewObject[]): Promise<void> {
   const path = join(engine.repository.commonDir, 'gc.pid');
+  if (!statSync(path, { throwIfNoEntry: false })) return;
   let text: string;
   try {
     text = readFileSync(path, 'latin1');

@@ -275,7 +275,10 @@ export class Transactor {
     const engine = this.#engine;
     const { env, identity, driftMs, reader, worktreeRoot } = engine;
     const nowMs = env.now();
-    this.#secret ??= readSecret(engine.directory);
+    const tokenSecretPart = () => {
+      this.#secret ??= readSecret(engine.directory);
+      return randomPartOf(this.#secret, waiting.operationId);
+    };
     return {
       state: snapshot.state,
       tip: snapshot.commit,
@@ -287,7 +290,10 @@ export class Transactor {
       driftMs,
       worktreeRoot,
       derivedWorker: this.#derivedWorker,
-      tokenSecretPart: randomPartOf(this.#secret, waiting.operationId),
+      // Only a claim asks for it.
+      get tokenSecretPart() {
+        return tokenSecretPart();
+      },
       lease: (session, feature) =>
         this.#facts.get(leaseKey(session, feature), () => readLease(reader, session, feature)),
       ref: (name) => this.#facts.get(`ref ${name}`, async () => (await reader.info(name))?.oid ?? null),

@@ -2,6 +2,7 @@ import { corrupt, type FileChange } from '../codec/tree.ts';
 import { type NewObject, newObject, type ObjectFormat } from '../git/objects.ts';
 import type { ObjectReader } from '../git/reader.ts';
 import { decodeTree, encodeTree } from '../git/tree.ts';
+import { TreeBody } from '../git/tree-body.ts';
 
 /** No path of ours is deeper; artifacts may hold folders of their own. */
 const depthMax = 40;
@@ -10,6 +11,8 @@ const depthMax = 40;
 export interface Tree {
   readonly oid: string;
   readonly entries: ReadonlyMap<string, Entry>;
+  /** The encoded tree, where this process has read or made it. */
+  readonly body?: TreeBody | undefined;
 }
 
 export interface Entry {
@@ -37,7 +40,7 @@ export async function loadTree(
   path = '',
 ): Promise<Tree> {
   const old = before?.entries ?? new Map<string, Entry>();
-  const entries = before?.oid === oid ? before.entries : await readEntries(reader, oid, path);
+  const { entries, body } = before?.oid === oid ? before : await readTree(reader, oid, path);
   const loaded = new Map<string, Entry>();
   const pending: Promise<void>[] = [];
   for (const [name, entry] of entries) {
@@ -56,7 +59,7 @@ export async function loadTree(
     if (!entries.has(name)) listGone(entry, path === '' ? name : `${path}/${name}`, changes);
   }
   await Promise.all(pending);
-  return { oid, entries: loaded };
+  return { oid, entries: loaded, body };
 }
 
 /** Whether everything below is in memory. */
@@ -72,17 +75,18 @@ function listGone(entry: Entry, path: string, changes: TreeChange[]): void {
   for (const [name, child] of entry.tree?.entries ?? []) listGone(child, `${path}/${name}`, changes);
 }
 
-async function readEntries(reader: ObjectReader, oid: string, path: string): Promise<Map<string, Entry>> {
+async function readTree(reader: ObjectReader, oid: string, path: string): Promise<Tree> {
   if (path.split('/').length > depthMax) throw corrupt(path, `is nested deeper than ${depthMax} folders`);
   const object = await reader.read(oid);
   if (object?.type !== 'tree') throw corrupt(path || '/', `its tree ${oid} is missing`);
+  const format = oid.length === 64 ? 'sha256' : 'sha1';
   const entries = new Map<string, Entry>();
-  for (const { mode, name, oid: child } of decodeTree(oid.length === 64 ? 'sha256' : 'sha1', object.body)) {
+  for (const { mode, name, oid: child } of decodeTree(format, object.body)) {
     const folder = mode === '40000';
     if (!folder && mode !== '100644') throw corrupt(`${path}/${name}`, `has the mode ${mode}`);
     entries.set(name, { oid: child, folder, tree: null });
   }
-  return entries;
+  return { oid, entries, body: new TreeBody(format, object.body) };
 }
 
 /** The tree with `changes` made; new blobs and trees are appended to `objects`. */
@@ -94,9 +98,11 @@ export function changeTree(
 ): Tree {
   const entries = new Map(tree?.entries ?? []);
   const below = new Map<string, FileChange[]>();
+  const touched = new Set<string>();
   for (const change of changes) {
     const slash = change.path.indexOf('/');
     const name = slash < 0 ? change.path : change.path.slice(0, slash);
+    touched.add(name);
     if (slash < 0) setFile(entries, name, change, format, objects);
     else below.set(name, [...(below.get(name) ?? []), { ...change, path: change.path.slice(slash + 1) }]);
   }
@@ -107,12 +113,34 @@ export function changeTree(
     if (sub.entries.size === 0) entries.delete(name);
     else entries.set(name, { oid: sub.oid, folder: true, tree: sub });
   }
-  const body = encodeTree(
-    [...entries].map(([name, { oid, folder }]) => ({ mode: folder ? '40000' : '100644', name, oid })),
-  );
-  const object = newObject(format, 'tree', body);
+  const body = withOids(tree, entries, touched) ?? encode(entries, format);
+  const object = newObject(format, 'tree', body.bytes);
   if (object.oid !== tree?.oid) objects.push(object);
-  return { oid: object.oid, entries };
+  return { oid: object.oid, entries, body };
+}
+
+function encode(entries: ReadonlyMap<string, Entry>, format: ObjectFormat): TreeBody {
+  const rows = [...entries].map(([name, { oid, folder }]) => ({
+    mode: folder ? '40000' : '100644',
+    name,
+    oid,
+  }));
+  return new TreeBody(format, encodeTree(rows));
+}
+
+/** The body of `tree` with what `touched` entries hold now; null where an entry came, went, or became another kind. */
+function withOids(
+  tree: Tree | null,
+  entries: ReadonlyMap<string, Entry>,
+  touched: Iterable<string>,
+): TreeBody | null {
+  const oids = new Map<string, string>();
+  for (const name of touched) {
+    const [before, now] = [tree?.entries.get(name), entries.get(name)];
+    if (before?.folder !== now?.folder) return null;
+    if (now) oids.set(name, now.oid);
+  }
+  return tree?.body?.with(oids) ?? null;
 }
 
 function setFile(

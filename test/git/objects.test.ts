@@ -6,6 +6,7 @@ import { isFullRefName, isOid } from '../../src/git/ids.ts';
 import { hashObject, newObject, type ObjectFormat } from '../../src/git/objects.ts';
 import { decodeTag, encodeTag } from '../../src/git/tag.ts';
 import { decodeTree, encodeTree, type TreeEntry } from '../../src/git/tree.ts';
+import { TreeBody } from '../../src/git/tree-body.ts';
 import { makeRepository, runGit } from '../support/repo.ts';
 
 const oidOf = (format: ObjectFormat) =>
@@ -101,6 +102,33 @@ describe('trees', () => {
         expect(encodeTree(decoded)).toEqual(body);
       }),
     );
+  });
+
+  test.each(['sha1', 'sha256'] as const)('with other object names are as if encoded anew (%s)', (format) => {
+    const changes = fc.array(fc.tuple(fc.nat(), oidOf(format)), { maxLength: 5 });
+    fc.assert(
+      fc.property(entries(format), fc.array(changes, { maxLength: 4 }), (value, rounds) => {
+        let now = value;
+        let body = new TreeBody(format, encodeTree(value));
+        for (const round of value.length === 0 ? [] : rounds) {
+          const before = Buffer.from(body.bytes);
+          const oids = new Map(round.map(([index, name]) => [value[index % value.length]!.name, name]));
+          const next = body.with(oids);
+          now = now.map((entry) => ({ ...entry, oid: oids.get(entry.name) ?? entry.oid }));
+          expect(next.bytes).toEqual(encodeTree(now));
+          expect(body.bytes).toEqual(before);
+          body = next;
+        }
+      }),
+    );
+  });
+
+  test('take no name that is not there, and nothing that is no object name', () => {
+    const body = new TreeBody('sha1', encodeTree([{ mode: '100644', name: 'a', oid }]));
+    expect(() => body.with(new Map([['b', oid]]))).toThrow(TypeError);
+    for (const bad of ['', 'a'.repeat(39), 'g'.repeat(40), 'a'.repeat(64)]) {
+      expect(() => body.with(new Map([['a', bad]]))).toThrow(TypeError);
+    }
   });
 
   test('the order is the one of git mktree', () => {

@@ -15,8 +15,9 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type ProcessIdentity, processStart, systemEnv } from '../../src/env.ts';
+import { readContender } from '../../src/store/contender.ts';
 import { Mutex } from '../../src/store/mutex.ts';
-import { MutexQueue, readContender } from '../../src/store/mutex-queue.ts';
+import { MutexQueue } from '../../src/store/mutex-queue.ts';
 import { clearDeadRefLock } from '../../src/store/ref-lock.ts';
 
 const env = systemEnv();
