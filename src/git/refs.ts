@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Coprocess, type Ending } from './coprocess.ts';
 import { storageFailure } from './failure.ts';
@@ -34,6 +35,17 @@ interface RefStoreOptions {
 function refPath({ commonDir, gitDir }: Repository, ref: string): string {
   const perWorktree = /^refs\/(?:worktree|bisect|rewritten)\//.test(ref);
   return join(perWorktree ? gitDir : commonDir, ref);
+}
+
+/** Whether `ref` is a file of its own that holds `oid`. Such a file is what Git would read, so a ref that has not moved
+ *  need not be asked for again; false says nothing: it may be packed, or in another format. */
+export function isLooseAt(repository: Repository, ref: string, oid: Oid): boolean {
+  if (repository.refFormat !== 'files') return false;
+  try {
+    return readFileSync(refPath(repository, ref), 'latin1') === `${oid}\n`;
+  } catch {
+    return false;
+  }
 }
 
 /** The file by which Git locks `ref`. */

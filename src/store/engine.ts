@@ -7,7 +7,7 @@ import { committerIdentity, type Identity } from '../git/identity.ts';
 import type { NewObject } from '../git/objects.ts';
 import { writePack } from '../git/pack.ts';
 import { CatFileReader } from '../git/reader.ts';
-import { RefStore } from '../git/refs.ts';
+import { isLooseAt, RefStore } from '../git/refs.ts';
 import { openRemembered } from '../git/remembered.ts';
 import type { Repository } from '../git/repository.ts';
 import { ObjectWriter } from '../git/writer.ts';
@@ -99,8 +99,13 @@ export class Engine {
     return `refs/remotes/${remote}/${this.branchRef.slice('refs/heads/'.length)}`;
   }
 
-  /** The commit at which the state stands: that of the branch, else that of its remote-tracking branch. */
-  async tip(): Promise<string | null> {
+  /** The commit at which the state stands: that of the branch, else that of its remote-tracking branch.
+   *  @param expected where it probably is, which is quickly confirmed. */
+  async tip(expected: string | null = this.#latest.commit): Promise<string | null> {
+    if (expected !== null && isLooseAt(this.repository, this.branchRef, expected)) {
+      this.#branchSeen = true;
+      return expected;
+    }
     const local = await this.reader.resolve(this.branchRef);
     this.#branchSeen = local !== null;
     return local ?? (await this.reader.resolve(this.trackingRef));

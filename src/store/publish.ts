@@ -54,7 +54,7 @@ export async function publish(
   if (moves.length === 0) return true;
   await engine.write(objects);
   const outcome = await move(engine, moves, held);
-  const tip = await engine.tip();
+  const tip = await engine.tip(snapshot.commit);
   const landed = branchMoves ? await isIn(engine, tip, snapshot.commit!) : outcome === 'moved';
   if (!landed) return lost(engine, moves, tip === base.commit);
   await guardAgainstPrune(engine, objects);

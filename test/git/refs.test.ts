@@ -3,7 +3,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
-import { lockPath, RefStore } from '../../src/git/refs.ts';
+import { isLooseAt, lockPath, RefStore } from '../../src/git/refs.ts';
 import { openRepository } from '../../src/git/repository.ts';
 import { Git } from '../../src/git/run.ts';
 import { cloneRepository, makeRepository, temporaryDirectory } from '../support/repo.ts';
@@ -245,4 +245,17 @@ test('idle Git processes do not keep a program alive, and end with it', async ()
   const pid = Number(stdout);
   expect(pid).toBeGreaterThan(0);
   await expect.poll(() => isRunning(pid)).toBe(false);
+});
+
+describe('a ref that is a file', () => {
+  test('is confirmed without asking Git, and only where it holds just that', async () => {
+    const { path, git } = makeRepository();
+    const repository = await openRepository({ cwd: path, variables: process.env });
+    const oid = git('rev-parse', 'main');
+    expect(isLooseAt(repository, 'refs/heads/main', oid)).toBe(true);
+    expect(isLooseAt(repository, 'refs/heads/main', '1'.repeat(40))).toBe(false);
+    expect(isLooseAt(repository, 'refs/heads/nope', oid)).toBe(false);
+    git('pack-refs', '--all');
+    expect(isLooseAt(repository, 'refs/heads/main', oid)).toBe(false);
+  });
 });
