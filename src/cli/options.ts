@@ -60,6 +60,19 @@ export function stepAmounts(value: string, previous: unknown): Record<string, nu
   };
 }
 
+/** `in=1200,out=300`, in any order. */
+export function tokens(value: string): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const part of list(value)) {
+    const [kind = '', number = '', ...more] = part.split('=');
+    if (!['in', 'out', 'cached'].includes(kind) || more.length > 0 || kind in counts) {
+      throw invalid(`'${value}' is not of the form in=N,out=N,cached=N`);
+    }
+    counts[kind] = count(number);
+  }
+  return counts;
+}
+
 /** The values of an option that may be given several times; each may be a list. */
 export function several(value: string, previous: unknown): string[] {
   return [...((previous as string[] | undefined) ?? []), ...list(value)];
@@ -104,6 +117,15 @@ export function wait(value: string): true | string {
 export function duration(value: string): string {
   if (/^\d{1,12}(\.\d{1,3})?(ms|s|m|h|d)$/.test(value)) return value;
   throw invalid(`'${value}' is no duration`, "durations look like '90s', '15m', '24h' or '7d'");
+}
+
+/** The name of a commit, or its first digits: at least seven. */
+export function commit(value: string): string {
+  if (/^[0-9a-f]{7,64}$/.test(value)) return value;
+  throw invalid(
+    `'${value}' is no commit`,
+    'give at least seven digits, as `git state log --json` prints them',
+  );
 }
 
 /** One of some words. */

@@ -1,5 +1,6 @@
 import type { GitStateError } from '../errors.ts';
 import { type Colors, colorsOf, oneLine, visible } from './text.ts';
+import { localTime } from './views/time.ts';
 
 /** How results are written: for people on a terminal, one record a line for a pipe, or JSON. */
 export type Format = 'human' | 'plain' | 'json';
@@ -57,8 +58,13 @@ export class Output {
     return this.#forced || this.#stdout.columns || 80;
   }
 
+  /** Height of the terminal, which may change. */
+  get rows(): number {
+    return this.#stdout.rows || 24;
+  }
+
   /** Writes to stdout as it is. */
-  write(text: string): void {
+  write(text: string | Uint8Array): void {
     if (!this.closed) this.#stdout.write(text);
   }
 
@@ -88,7 +94,7 @@ export class Output {
       return;
     }
     const { red, cyan } = this.#errorColors;
-    this.#stderr.write(`${red('error:')} ${oneLine(error.message)} (${error.code})\n`);
+    this.#stderr.write(`${red('error:')} ${oneLine(inLocalTime(error))} (${error.code})\n`);
     if (error.hint !== null) this.#stderr.write(`${cyan('hint:')} ${oneLine(error.hint)}\n`);
   }
 
@@ -141,4 +147,10 @@ export function print(output: Output, answer: Answer, nowMs: number): void {
   else
     for (const line of answer.human({ colors: output.colors, columns: output.columns, nowMs }))
       output.line(line);
+}
+
+/** The message with the end of a lease as people read the clock. */
+function inLocalTime({ message, details }: GitStateError): string {
+  const { expires_at: end } = details;
+  return typeof end === 'string' ? message.replace(end, localTime(end)) : message;
 }

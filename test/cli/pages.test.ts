@@ -17,6 +17,7 @@ const placeholders: [RegExp, string][] = [
   [/\b([0-9a-f]{40}|[0-9a-f]{9})\b/g, '<oid>'],
   [/\b\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>'],
   [/\b\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?\b/g, '<time>'],
+  [/\b\d{4}-\d\d-\d\d\b/g, '<day>'],
   [/\b\d\d:\d\d\b/g, '<time>'],
   [/\bin \d+s\b/g, 'in <duration>'],
 ];

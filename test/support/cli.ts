@@ -57,10 +57,31 @@ export function gitState(args: readonly string[], options: RunOptions = {}): Pro
 
 /** Runs a command line on a terminal of 80 columns. */
 export function onTerminal(line: string, options: RunOptions = {}): Promise<Ended> {
-  const sized = `stty cols 80 2>/dev/null; ${line}`;
-  const args =
-    process.platform === 'darwin' ? ['-q', '/dev/null', 'sh', '-c', sized] : ['-qec', sized, '/dev/null'];
-  return execute('script', args, withCommand(options));
+  return execute('script', terminalArguments(line), withCommand(options));
+}
+
+/** As `onTerminal`, for a command line that goes on until a key is pressed. */
+export function startOnTerminal(line: string, options: RunOptions = {}): ChildProcess {
+  return start('script', terminalArguments(line), withCommand(options));
+}
+
+function terminalArguments(line: string): string[] {
+  const sized = `stty cols 80 rows 24 2>/dev/null; ${line}`;
+  return process.platform === 'darwin'
+    ? ['-q', '/dev/null', 'sh', '-c', sized]
+    : ['-qec', sized, '/dev/null'];
+}
+
+/** Resolves once a process has printed, from now on, what `pattern` matches. */
+export function printed(child: ChildProcess, pattern: RegExp): Promise<string> {
+  let text = '';
+  return new Promise((resolve, reject) => {
+    child.stdout!.setEncoding('utf8').on('data', (piece: string) => {
+      text += piece;
+      if (pattern.test(text)) resolve(text);
+    });
+    child.on('close', (status) => reject(new Error(`ended with ${status} after: ${text}`)));
+  });
 }
 
 let folder: string | undefined;

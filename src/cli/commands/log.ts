@@ -3,6 +3,7 @@ import { command, type Invocation, usage } from '../command.ts';
 import { count } from '../options.ts';
 import type { Output } from '../output.ts';
 import { visible } from '../text.ts';
+import { logPipe, logRecord } from '../views/log.ts';
 import { localTime, shortOid } from '../views/time.ts';
 
 interface LogFlags {
@@ -31,7 +32,7 @@ export const log = command<LogFlags>({
     'git state log --feature 003 -n 5',
     'git state log --op step --since 2h --json',
   ],
-  pipe: 'commit, time, actor, operation, session, feature, subject',
+  pipe: logPipe,
   writes: false,
   async run(invocation) {
     const { output, options } = invocation;
@@ -64,8 +65,7 @@ function filterOf({ options, flags, name }: Invocation<LogFlags>) {
 function writerFor(output: Output): (entry: LogEntry) => void {
   if (output.format === 'json') return (entry) => output.object(entry);
   if (output.format === 'plain') {
-    return ({ commit, at, actor, op, session, feature, subject }) =>
-      output.record([commit, at, actor, op, session, feature, subject]);
+    return (entry) => output.record(logRecord(entry));
   }
   const { dim, yellow, cyan } = output.colors;
   return ({ commit, at, actor, op, subject }) =>

@@ -1,4 +1,4 @@
-import { command, opIdOf } from '../command.ts';
+import { command, type Invocation, opIdOf } from '../command.ts';
 import { list } from '../options.ts';
 import { counted } from '../views/time.ts';
 import { type SessionFlags, sessionFields, sessionOptions } from './session-options.ts';
@@ -9,7 +9,10 @@ export const sessionStart = command<SessionFlags & { preset?: string; steps?: st
     'Starts a session: one run of work with its own steps, budgets and features. Its id is made from the date ' +
     'unless one is given. Options override the preset.',
   options: [
-    { flags: '--preset NAME', description: 'orchestrator, parallel-dev or production (else that of init)' },
+    {
+      flags: '--preset NAME',
+      description: 'orchestrator, parallel-dev, production, one of your own, or a file (else that of init)',
+    },
     { flags: '--steps A,B,C', description: 'the steps of its features, in order', parse: list },
     ...sessionOptions,
   ],
@@ -25,11 +28,10 @@ export const sessionStart = command<SessionFlags & { preset?: string; steps?: st
     const store = await invocation.store();
     const session = operands.get('ID') ?? flags.session;
     const { preset, steps } = options;
+    const given = { ...sessionFields(options), ...(steps === undefined ? {} : { steps }) };
     const value = await store.sessionStart({
-      ...sessionFields(options),
+      ...(preset === undefined ? given : await underPreset(preset, given, invocation)),
       ...(session === undefined ? {} : { session }),
-      ...(preset === undefined ? {} : { preset }),
-      ...(steps === undefined ? {} : { steps }),
       ...opIdOf(invocation),
     });
     const rules = value.preset === null ? counted(value.steps.length, 'step') : `preset ${value.preset}`;
@@ -44,3 +46,16 @@ export const sessionStart = command<SessionFlags & { preset?: string; steps?: st
     };
   },
 });
+
+/** The given options with those of a preset: the store knows those with a name, a file is read here. */
+async function underPreset(
+  preset: string,
+  given: SessionFlags & { steps?: string[] },
+  { cwd, output }: Pick<Invocation, 'cwd' | 'output'>,
+) {
+  const { isPresetFile, presetOptions, readPreset, warnOfUnused } = await import('../preset-file.ts');
+  if (!isPresetFile(preset, cwd)) return { ...given, preset };
+  const read = await readPreset(preset, cwd);
+  warnOfUnused(read, preset, output);
+  return presetOptions(read, given);
+}

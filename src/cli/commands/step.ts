@@ -1,4 +1,5 @@
 import { type CommandSpec, callOf, command, namedFeature, type OptionSpec } from '../command.ts';
+import { warnOfBudgets } from '../views/budget.ts';
 import { featurePipe, featureRecord } from '../views/feature.ts';
 
 interface Move {
@@ -26,8 +27,18 @@ function move({ method, done, description, options = [], examples }: Move): Comm
         ...(error === undefined ? {} : { error }),
         ...callOf(invocation),
       });
-      const { id, changed, current_step } = value;
-      const onward = current_step === null || current_step === step ? '' : `; now ${current_step}`;
+      const { id, changed, current_step, stop, steps } = value;
+      const waiting = stop && steps.find(({ status }) => status === 'pending')?.name;
+      if (stop) {
+        const limits = value.warnings.filter(({ scope, percent }) => scope !== 'step' && percent >= 100);
+        warnOfBudgets(invocation.output, { warnings: limits });
+      }
+      const onward =
+        current_step !== null && current_step !== step
+          ? `; now ${current_step}`
+          : waiting
+            ? `; ${waiting} waits until a budget is raised`
+            : '';
       return {
         value,
         human: ({ colors }) => [

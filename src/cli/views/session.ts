@@ -2,6 +2,7 @@ import type { SessionView } from '../../core/views.ts';
 import type { Field, Ui } from '../output.ts';
 import { details, table } from '../table-view.ts';
 import { visible } from '../text.ts';
+import { limitsText } from './budget.ts';
 import { paintStatus } from './feature.ts';
 import { localTime } from './time.ts';
 
@@ -31,11 +32,6 @@ export function sessionTable(sessions: readonly SessionView[], ui: Ui): string[]
 
 export function sessionDetails(session: SessionView, ui: Ui): string[] {
   const { budgets, progress } = session;
-  const limits = [
-    ...Object.entries(budgets.steps).map(([step, limit]) => `${step} ${limit}`),
-    ...(budgets.feature === null ? [] : [`feature ${budgets.feature}`]),
-    ...(budgets.day === null ? [] : [`day ${budgets.day}`]),
-  ];
   const config = Object.keys(session.config).length === 0 ? null : visible(JSON.stringify(session.config));
   const title = session.name === session.id ? '' : `  ${visible(session.name)}`;
   return [
@@ -46,7 +42,7 @@ export function sessionDetails(session: SessionView, ui: Ui): string[] {
         ['preset', session.preset],
         ['steps', session.steps.join(', ') || null],
         ['features', `${progress.completed} of ${progress.total} completed`],
-        ['budgets', limits.join(', ') || null],
+        ['budgets', limitsText(budgets)],
         ['max retries', String(session.max_retries)],
         ['lease', session.default_lease],
         ['checkpoints', session.auto_checkpoints ? 'made when a step completes' : null],

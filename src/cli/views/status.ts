@@ -2,6 +2,7 @@ import type { Store } from '../../store/open.ts';
 import type { Field, Ui } from '../output.ts';
 import { table } from '../table-view.ts';
 import { type Colors, visible } from '../text.ts';
+import { budgetWarningText } from './budget.ts';
 import { paintStatus } from './feature.ts';
 import { clockTime } from './time.ts';
 
@@ -29,6 +30,7 @@ export function statusLines(status: Status, ui: Ui): string[] {
     }
   }
   if (costs.total !== 0) lines.push('', `cost ${costs.total}`);
+  for (const warning of costs.warnings) lines.push(colors.yellow(budgetWarningText(warning)));
   return lines;
 }
 

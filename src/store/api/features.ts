@@ -113,6 +113,12 @@ export function featureMethods(context: Context) {
           branchName?: string | null;
           worktree?: string | null;
           metrics?: Record<string, unknown>;
+          startedAt?: string | null;
+          completedAt?: string | null;
+          /** Entries of `data` to set; the others stay. */
+          addData?: Record<string, unknown>;
+          /** Fields of a document's format that are kept in `data`. */
+          keep?: { format: string; fields: Record<string, unknown> };
         },
     ) => write(featureUpdate as Proposal<never>, { ...options }),
 

@@ -168,7 +168,15 @@ export function historyMethods(context: Context) {
 
     /** Makes a checkpoint: an annotated tag on the commit that this makes, or on an older one. */
     async checkpointCreate(
-      options: CallOptions & { name: string; feature?: string; step?: string; data?: unknown; at?: string },
+      options: CallOptions & {
+        name: string;
+        feature?: string;
+        step?: string;
+        data?: unknown;
+        at?: string;
+        replaces?: boolean;
+        automatic?: boolean;
+      },
     ) {
       const { session, worker } = scoped(context, { session: options.session, worker: options.worker });
       const { token: _token, force: _force, ...request } = options;

@@ -85,9 +85,11 @@ export const storeReset = proposal(
     requireStore(view.state);
     if (!request.confirm) {
       throw new GitStateError('USAGE', 'this would empty the store of every session', {
-        hint: 'say that you mean it: --confirm. History keeps what was there',
+        hint: 'see what it does and how to say that you mean it with `git state help reset`',
       });
     }
+    // Files of a session can only be taken away where they are known: this loads every one.
+    contentsBySession(view.state);
     return { type: 'store.reset', session: null, args: {} };
   },
 );

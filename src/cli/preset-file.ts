@@ -1,0 +1,76 @@
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Preset } from '../core/entities.ts';
+import { builtInPresets } from '../core/presets.ts';
+import { GitStateError } from '../errors.ts';
+import type { SessionFlags } from './commands/session-options.ts';
+import { readDocument } from './document-file.ts';
+import type { Output } from './output.ts';
+
+const shape =
+  'a preset is {name, steps, budgets: {steps, feature, day}, max_retries, lease, auto_checkpoints, quality_min, session_id}';
+const keys = new Set([
+  ...['name', 'steps', 'budgets', 'max_retries', 'lease', 'default_lease'],
+  ...['auto_checkpoints', 'quality_min', 'session_id'],
+]);
+
+/** A preset as people write it: all but the name may be left out. */
+type PresetFile = Partial<Preset>;
+
+/** Whether `--preset` was given a file: one that is there, or a name that only a file has. */
+export function isPresetFile(given: string, cwd: string): boolean {
+  if (builtInPresets.some(({ name }) => name === given)) return false;
+  if (/\.(json|ya?ml)$/i.test(given)) return true;
+  return statSync(resolve(cwd, given), { throwIfNoEntry: false })?.isFile() === true;
+}
+
+/** Reads a preset from JSON or YAML. Its values are checked where they are used. @throws INVALID_INPUT */
+export async function readPreset(file: string, cwd: string): Promise<PresetFile> {
+  const isText = (path: readonly string[]) => path.length === 1 && ['name', 'steps'].includes(path[0]!);
+  const document = await readDocument(file, { cwd, what: 'preset', shape, isText });
+  if (typeof document !== 'object' || document === null || Array.isArray(document)) {
+    throw new GitStateError('INVALID_INPUT', 'the preset is no object', { hint: shape });
+  }
+  const other = Object.keys(document).find((key) => !keys.has(key));
+  if (other !== undefined) {
+    throw new GitStateError('INVALID_INPUT', `${other}: is no field of a preset`, { hint: shape });
+  }
+  const { lease, ...fields } = document as PresetFile & { lease?: string };
+  return lease === undefined ? fields : { ...fields, default_lease: lease as Preset['default_lease'] };
+}
+
+/** The preset with everything that was left out. */
+export function wholePreset(preset: PresetFile): Record<string, unknown> {
+  const [{ name: _name, ...plain }] = builtInPresets as [Preset];
+  const budgets = { ...plain.budgets, ...preset.budgets };
+  return { ...plain, ...preset, budgets };
+}
+
+/** What a preset says, as options of `session start`; those of the command line go before. */
+export function presetOptions(preset: PresetFile, given: SessionFlags & { steps?: string[] }) {
+  const { steps, budgets, max_retries, default_lease, auto_checkpoints } = preset;
+  const limits = { ...budgets?.steps, ...given.budgetStep };
+  const own = {
+    steps,
+    maxRetries: max_retries,
+    lease: default_lease,
+    autoCheckpoints: auto_checkpoints,
+    budgetFeature: budgets?.feature,
+    budgetDay: budgets?.day,
+  };
+  const said = Object.entries(own).filter(([, value]) => value !== undefined);
+  return {
+    preset: 'none',
+    ...(Object.fromEntries(said) as SessionFlags & { steps?: string[] }),
+    ...given,
+    ...(Object.keys(limits).length === 0 ? {} : { budgetStep: limits }),
+  };
+}
+
+/** A preset in a file gives its rules to one session; what only a stored one can do is said. */
+export function warnOfUnused({ quality_min, session_id }: PresetFile, file: string, output: Output): void {
+  const unused = Object.entries({ quality_min, session_id }).filter(([, value]) => value !== undefined);
+  for (const [key] of unused) {
+    output.warning(`${key} of '${file}' counts only once it is stored: git state preset put ${file}`);
+  }
+}

@@ -1,0 +1,34 @@
+import type { Output } from './output.ts';
+
+/** A view that is drawn over and over: on a terminal in place, elsewhere one below the other. */
+export class Screen {
+  readonly #output: Output;
+  #shown = '';
+  #open = false;
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  /** Shows `lines`; what is the same as before is not drawn again. */
+  draw(lines: readonly string[]): void {
+    const text = lines.join('\n');
+    if (text === this.#shown) return;
+    if (!this.#output.live) this.#output.write(`${this.#shown === '' ? '' : '\n'}${text}\n`);
+    else {
+      // The alternate screen: what stood on the terminal comes back in the end.
+      if (!this.#open) this.#output.write('\u001b[?1049h');
+      this.#open = true;
+      const fitting = lines.slice(0, Math.max(1, this.#output.rows - 1));
+      this.#output.write(`\u001b[H${fitting.map((line) => `${line}\u001b[K\n`).join('')}\u001b[J`);
+    }
+    this.#shown = text;
+  }
+
+  /** Gives the terminal back, with the last view on it. */
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#output.write(`\u001b[?1049l${this.#shown}\n`);
+  }
+}

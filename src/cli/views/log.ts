@@ -1,0 +1,8 @@
+import type { LogEntry } from '../../store/api/history.ts';
+import type { Field } from '../output.ts';
+
+export const logPipe = 'commit, time, actor, operation, session, feature, subject';
+
+export function logRecord({ commit, at, actor, op, session, feature, subject }: LogEntry): Field[] {
+  return [commit, at, actor, op, session, feature, subject];
+}
