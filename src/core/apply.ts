@@ -103,9 +103,9 @@ export function apply(state: State, operation: Operation, material: Material): S
 export function reads(operation: Operation): Reads {
   if (operation.type === 'store.cleanup' && operation.session === null) return { contents: 'all' };
   if (operation.type === 'store.import') {
-    return {
-      contents: operation.args.sessions.filter(({ merge }) => merge).map(({ session }) => session.id),
-    };
+    const { sessions, removed = [] } = operation.args;
+    const merged = sessions.filter(({ merge }) => merge).map(({ session }) => session.id);
+    return { contents: [...merged, ...removed] };
   }
   return { contents: operation.session === null ? [] : [operation.session] };
 }

@@ -75,6 +75,8 @@ function checkpointMoves(
     const now = after.checkpoints.get(key);
     if (now?.automatic ?? old?.automatic) continue;
     const { name, heads } = (now ?? old)!;
+    for (const feature of Object.keys(old?.heads ?? {}))
+      wanted.refs.set(headRef(session, name, feature), null);
     const tag = now ? newTag(session, now, stamp) : null;
     if (tag) wanted.objects.push(tag);
     wanted.refs.set(tagRef(session, name), tag?.oid ?? null);

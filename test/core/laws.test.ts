@@ -56,8 +56,14 @@ function operationOf(scene: Scene, tried: Move): [OperationType, object] | null 
   const right = rightOf(present, tried);
   const number = scene.minute + 1;
   switch (tried.kind) {
-    case 'add':
-      return ['feature.add', { feature, steps: plans[pick], dependencies: flag ? [features[pick]] : [] }];
+    case 'add': {
+      // Half of them under a new id, which nothing but the session's end stands in the way of.
+      const id = flag ? `new${number}` : feature;
+      return [
+        'feature.add',
+        { feature: id, steps: plans[pick], dependencies: pick > 1 ? [features[pick]] : [] },
+      ];
+    }
     case 'claim':
       return ['feature.claim', claiming(feature, worker, number, flag ? { runner: true } : {})];
     case 'takeover': {

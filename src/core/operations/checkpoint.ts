@@ -1,13 +1,14 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { GitStateError } from '../../errors.ts';
 import { CodeHead } from '../entities.ts';
 import { CheckpointName, FeatureId, idFault, keyOf, Oid, StepName } from '../ids.ts';
 import { Json, recordOf } from '../json.ts';
-import { requireStep } from '../rules.ts';
+import { replaceStep, requireStep } from '../rules.ts';
 import {
   contentsOf,
   putCheckpoint,
   putContents,
+  putFeature,
   requireCheckpoint,
   requireFeature,
   requireSession,
@@ -26,6 +27,10 @@ export const CheckpointCreate = sessionOperation('checkpoint.create', {
   next_step: StepName.nullable(),
   data: Json,
   heads: recordOf(FeatureId, CodeHead),
+  /** One of the same name, feature and kind gives way. */
+  replaces: z.literal(true).optional(),
+  /** As completing a step makes it: without a tag, and named by its step. */
+  automatic: z.literal(true).optional(),
 });
 export type CheckpointCreate = z.infer<typeof CheckpointCreate>;
 
@@ -36,22 +41,26 @@ export type CheckpointDelete = z.infer<typeof CheckpointDelete>;
 /** @throws SESSION_NOT_FOUND, FEATURE_NOT_FOUND, STEP_NOT_FOUND, ALREADY_EXISTS */
 export function applyCheckpointCreate(state: State, { session, args, at }: CheckpointCreate): State {
   requireSession(state, session);
-  const { feature, ...fields } = args;
+  const { feature, replaces, automatic = false, ...fields } = args;
   const owner = feature === undefined ? undefined : requireFeature(state, session, feature);
-  if (owner && args.step !== null) requireStep(owner, args.step);
+  const index = owner && args.step !== null ? requireStep(owner, args.step) : -1;
   const taken = contentsOf(state, session).checkpoints.get(keyOf(args.name));
-  if (taken) {
+  const givesWay = replaces && taken?.feature === (feature ?? null) && taken.automatic === automatic;
+  if (taken && !givesWay) {
     throw new GitStateError('ALREADY_EXISTS', `checkpoint '${taken.name}' exists already`, {
       hint: 'checkpoints never change: choose another name',
       details: { checkpoint: taken.name },
     });
   }
-  return putCheckpoint(state, session, {
+  const next = putCheckpoint(state, session, {
     ...fields,
     feature: feature ?? null,
     created_at: at,
-    automatic: false,
+    automatic,
   });
+  if (!owner || !automatic || index < 0) return next;
+  const marked = replaceStep(owner, index, { checkpoint: args.name });
+  return putFeature(next, session, { ...marked, updated_at: at });
 }
 
 /** @throws SESSION_NOT_FOUND, CHECKPOINT_NOT_FOUND */

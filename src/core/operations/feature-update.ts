@@ -14,7 +14,7 @@ import {
   stopSteps,
 } from '../rules.ts';
 import { putFeature, requireFeature, requireSession, type State } from '../state.ts';
-import type { Instant } from '../time.ts';
+import { Instant } from '../time.ts';
 import { right, sessionOperation } from './define.ts';
 
 /** Fields of a feature are set by hand; `status` outside the normal moves, too. */
@@ -30,6 +30,8 @@ export const FeatureUpdate = sessionOperation('feature.update', {
     pr_number: z.int().min(0).nullable().optional(),
     branch: Text.nullable().optional(),
     worktree: Text.nullable().optional(),
+    started_at: Instant.nullable().optional(),
+    completed_at: Instant.nullable().optional(),
     metrics: JsonRecord.optional(),
     data: JsonRecord.optional(),
   }),
@@ -42,11 +44,14 @@ export function applyFeatureUpdate(state: State, { session, args, at }: FeatureU
   requireSession(state, session);
   const feature = requireFeature(state, session, args.feature);
   requireRight(feature, args);
-  const { status, steps, dependencies, ...fields } = args.set;
+  const { status, steps, dependencies, started_at, completed_at, ...fields } = args.set;
   let changed: Feature = { ...feature, ...fields, updated_at: at };
   if (dependencies) changed = { ...changed, dependencies: [...new Set(dependencies)] };
   if (steps) changed = resetSteps(changed, steps, at);
-  if (status) changed = setStatus(changed, status, at);
+  if (status) changed = withStatus(changed, status, at);
+  // Times that are given outweigh those that follow from the status.
+  if (started_at !== undefined) changed = { ...changed, started_at };
+  if (completed_at !== undefined) changed = { ...changed, completed_at };
   const next = putFeature(state, session, changed);
   if (dependencies) requireSoundDependencies(next, session, [feature.id]);
   return next;
@@ -67,7 +72,7 @@ function resetSteps(feature: Feature, names: StepName[], at: Instant): Feature {
 }
 
 /** The first in_progress sets `started_at`, each completed sets `completed_at`; a claim survives only in progress. */
-function setStatus(feature: Feature, status: FeatureStatus, at: Instant): Feature {
+export function withStatus(feature: Feature, status: FeatureStatus, at: Instant): Feature {
   const kept = status === 'in_progress' ? feature : stopSteps(endClaim(feature, 'feature.update', at));
   const archived = status === 'archived';
   return {

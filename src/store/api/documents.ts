@@ -29,6 +29,8 @@ export function documentMethods(context: Context) {
       format: string;
       sessions: ImportedSession[];
       base?: string;
+      /** Sessions that go; only with `base`. */
+      removed?: string[];
       opId?: string;
       dryRun?: boolean;
     }) {
@@ -44,9 +46,10 @@ export function documentMethods(context: Context) {
     },
 
     /** The log of a session as documents have it, oldest first: entries that were imported, then one per note, claim,
-     *  release, completion, failure, retry, recovery and restore. */
-    async documentLog(session: string): Promise<DocumentLogLine[]> {
-      const tip = await engine.tip();
+     *  release, completion, failure, retry, recovery and restore.
+     *  @param from the commit of the newest entry; the tip by default. */
+    async documentLog(session: string, from?: string): Promise<DocumentLogLine[]> {
+      const tip = from ?? (await engine.tip());
       const lines: DocumentLogLine[] = [];
       if (tip === null) return lines;
       for await (const commit of walk({ reader: engine.reader, repository: engine.repository }, tip)) {

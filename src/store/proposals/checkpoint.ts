@@ -30,10 +30,14 @@ export const checkpointCreate = proposal(
     data: Json.optional(),
     /** An older point that the checkpoint names. */
     at: z.string().optional(),
+    /** One of the same name, feature and kind gives way. */
+    replaces: z.boolean().optional(),
+    /** As completing the step makes it, under that name. */
+    automatic: z.boolean().optional(),
   }),
   (request, view) => {
     const session = readableSessionOf(view.state, request.session);
-    requireNoAutomaticName(view, session.id, request.name);
+    if (!request.automatic) requireNoAutomaticName(view, session.id, request.name);
     const point = request.at === undefined ? null : view.point(request.at, session.id);
     const then = point === null ? view.state : view.stateAt(point.commit);
     requireSession(then, session.id);
@@ -51,6 +55,8 @@ export const checkpointCreate = proposal(
         next_step: stepAfter(feature, request.step),
         data: request.data ?? null,
         heads: headsIn(view, [...contentsOf(then, session.id).features.values()]),
+        ...(request.replaces ? { replaces: true as const } : {}),
+        ...(request.automatic ? { automatic: true as const } : {}),
       },
     };
   },

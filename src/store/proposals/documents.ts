@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { Oid } from '../../core/ids.ts';
+import { Oid, SessionId } from '../../core/ids.ts';
 import { ImportedSession } from '../../core/operations/store-import.ts';
-import { findFeature, findSession, type State } from '../../core/state.ts';
+import { contentsOf, findFeature, findSession, type State } from '../../core/state.ts';
 import { GitStateError } from '../../errors.ts';
 import { proposal } from '../proposal.ts';
 
@@ -16,8 +16,13 @@ export const importSessions = proposal(
  *  @throws CONFLICT where one of the entities was changed since `base`. */
 export const mergeSessions = proposal(
   'import',
-  z.strictObject({ format: z.string(), base: Oid, sessions: z.array(ImportedSession) }),
-  ({ format, base, sessions }, view) => {
+  z.strictObject({
+    format: z.string(),
+    base: Oid,
+    sessions: z.array(ImportedSession),
+    removed: z.array(SessionId).optional(),
+  }),
+  ({ format, base, sessions, removed }, view) => {
     const then = view.stateAt(base);
     for (const { session, features, merge } of sessions) {
       if (!merge) continue;
@@ -34,9 +39,17 @@ export const mergeSessions = proposal(
         );
       }
     }
-    return { type: 'store.import', session: null, args: { format, sessions } };
+    for (const id of removed ?? []) {
+      requireSame(wholeOf(then, id), wholeOf(view.state, id), `session '${id}'`);
+    }
+    return { type: 'store.import', session: null, args: { format, sessions, removed } };
   },
 );
+
+function wholeOf(state: State, id: string) {
+  const session = findSession(state, id);
+  return session && [session, [...contentsOf(state, id).features.values()]];
+}
 
 function featureIn(state: State, session: string, id: string) {
   return findSession(state, session) ? findFeature(state, session, id) : undefined;

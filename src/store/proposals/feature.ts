@@ -1,9 +1,10 @@
 import { z } from 'zod';
-import { FeatureStatus, Phase } from '../../core/entities.ts';
+import { type Feature, FeatureStatus, Phase } from '../../core/entities.ts';
 import { FeatureId, StepName } from '../../core/ids.ts';
-import { JsonRecord, Text } from '../../core/json.ts';
+import { type JsonObject, JsonRecord, type JsonValue, Text } from '../../core/json.ts';
 import { planned } from '../../core/operations/feature-add.ts';
 import { requireFeature } from '../../core/state.ts';
+import { Instant } from '../../core/time.ts';
 import { GitStateError } from '../../errors.ts';
 import { proposal } from '../proposal.ts';
 import { featureOf, featureScope, isRepeated, rightOf, scope, sessionOf } from './scope.ts';
@@ -55,24 +56,19 @@ export const featureUpdate = proposal(
     worktree: Text.nullable().optional(),
     metrics: JsonRecord.optional(),
     data: JsonRecord.optional(),
+    startedAt: Instant.nullable().optional(),
+    completedAt: Instant.nullable().optional(),
+    /** Entries of `data` to set; the others stay. */
+    addData: JsonRecord.optional(),
+    /** Fields that a document of this format has and we do not, to be kept in `data`. */
+    keep: z.strictObject({ format: Text, fields: JsonRecord }).optional(),
   }),
   (request, view) => {
     const session = sessionOf(view.state, request.session);
     const feature = featureOf(view, session, request);
     const right = rightOf(view, feature, request);
-    const {
-      name,
-      priority,
-      phase,
-      dependencies,
-      steps,
-      status,
-      prNumber,
-      branchName,
-      worktree,
-      metrics,
-      data,
-    } = request;
+    const { name, priority, phase, dependencies, steps, status, prNumber, branchName, worktree, metrics } =
+      request;
     const set = {
       name,
       priority,
@@ -84,7 +80,9 @@ export const featureUpdate = proposal(
       branch: branchName,
       worktree,
       metrics,
-      data,
+      data: withEntries(feature, request),
+      started_at: request.startedAt,
+      completed_at: request.completedAt,
     };
     if (Object.values(set).every((value) => value === undefined)) {
       throw new GitStateError('USAGE', 'nothing to update was given', { hint: 'git state help update' });
@@ -97,6 +95,28 @@ export const featureUpdate = proposal(
     };
   },
 );
+
+/** The feature's `data` with what is added to it; undefined where nothing is. */
+function withEntries(
+  feature: Feature,
+  {
+    data,
+    addData,
+    keep,
+  }: { data?: JsonObject; addData?: JsonObject; keep?: { format: string; fields: JsonObject } },
+): JsonObject | undefined {
+  if (addData === undefined && keep === undefined) return data;
+  const entries = new Map(Object.entries({ ...(data ?? feature.data), ...addData }));
+  if (keep) {
+    const known = entries.get(keep.format);
+    entries.set(keep.format, { ...(isRecord(known) ? known : {}), ...keep.fields });
+  }
+  return Object.fromEntries(entries);
+}
+
+function isRecord(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
 
 const one = z.strictObject(featureScope);
 
