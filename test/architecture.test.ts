@@ -24,7 +24,7 @@ const layers: Record<string, { from: string[]; packages?: string[] }> = {
   compat: { from: ['errors.ts', 'env.ts', 'core', 'formats', 'store'] },
   runner: { from: ['errors.ts', 'env.ts', 'core', 'store'] },
   cli: {
-    from: ['errors.ts', 'env.ts', 'core', 'formats', 'store', 'runner'],
+    from: ['errors.ts', 'env.ts', 'core', 'formats', 'store', 'runner', 'compat'],
     packages: ['commander', 'yaml', 'zod', 'write-file-atomic'],
   },
   'index.ts': { from: ['errors.ts', 'env.ts', 'core', 'store', 'runner', 'compat'] },

@@ -96,6 +96,15 @@ export const commandTable: ReadonlyMap<string, TableEntry> = new Map([
   row('recover', 'back', 'make a session active again', () => import('./recover.ts'), 'recover'),
   row('cleanup', 'back', 'remove old sessions, or features', () => import('./cleanup.ts'), 'cleanup'),
   row('reset', 'back', 'empty the store', () => import('./reset.ts'), 'reset'),
+  row(
+    'import',
+    'plan',
+    'take a document of another program in',
+    () => import('./import.ts'),
+    'importCommand',
+  ),
+  row('export', 'look', 'print a document of another program', () => import('./export.ts'), 'exportCommand'),
+  row('doctor', 'look', 'say what is not as it should be', () => import('./doctor.ts'), 'doctor'),
   row('help', 'help', 'help of a command', () => import('./help.ts'), 'help'),
   row('completion', 'help', 'completion for a shell', () => import('./completion.ts'), 'completion'),
 ]);
