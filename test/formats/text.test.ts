@@ -48,7 +48,7 @@ describe('CSV', () => {
     expect(exportCsv(subject(planned()))).toBe(
       [
         'id,name,status,priority,phase,dependencies,current_step,steps_completed,worker_id,branch,pr_number,retry_count,total_cost,created_at,started_at,completed_at,updated_at,error,summary',
-        '001,first,in_progress,,,,code,plan,W1,,,0,0.25,2026-03-01T10:03:00Z,2026-03-01T10:06:00Z,,2026-03-01T10:07:00Z,,',
+        '001,first,in_progress,,,,code,plan,W1,,,0,0.25,2026-03-01T10:03:00Z,2026-03-01T10:06:00Z,,2026-03-01T10:08:00Z,,',
         '002,"second, ""quoted""",pending,P0,2,001,,,,,,0,0,2026-03-01T10:04:00Z,,,2026-03-01T10:04:00Z,,',
         '003,003,pending,,,002 001,,,,,,0,0,2026-03-01T10:05:00Z,,,2026-03-01T10:05:00Z,,',
         '',

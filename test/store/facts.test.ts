@@ -35,8 +35,10 @@ test('costs add up exactly, by step, operation, worker and day', async () => {
     warnings: [],
     stop: false,
   });
+  const before = (await store.show({ feature: 'e1' })).updated_at;
   env.offsetMs = day;
   await store.costAdd({ feature: 'e1', amount: 0.1 + 0.2, step: 'script', operation: 'draft' });
+  expect((await store.show({ feature: 'e1' })).updated_at > before).toBe(true);
   await store.costAdd({ feature: 'e2', amount: 1 });
   expect(await store.costShow()).toMatchObject({
     total: 1.6,

@@ -5,7 +5,7 @@ import { FeatureId, StepName, WorkerId } from '../ids.ts';
 import { Text } from '../json.ts';
 import { SignedAmount } from '../money.ts';
 import { requireStep } from '../rules.ts';
-import { contentsOf, putContents, requireFeature, requireSession, type State } from '../state.ts';
+import { contentsOf, putContents, putFeature, requireFeature, requireSession, type State } from '../state.ts';
 import { sessionOperation } from './define.ts';
 
 const spent = {
@@ -37,7 +37,8 @@ export function applyCost(state: State, { session, args, at }: CostAdd | CostSet
   if (args.key !== undefined && entryWithKey(contents, feature.id, args.key)) return state;
   const { amount, tokens, step, operation, worker = null, key = null } = args;
   const entry: CostEntry = { at, amount, tokens, step, operation, worker, key };
-  return putContents(state, session, { costs: addCostEntry(contents.costs, feature.id, entry) });
+  const costs = addCostEntry(contents.costs, feature.id, entry);
+  return putFeature(putContents(state, session, { costs }), session, { ...feature, updated_at: at });
 }
 
 export function describeCost({ type, args }: CostAdd | CostSet): string {
