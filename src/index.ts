@@ -8,6 +8,7 @@ export type { ClaimAnswer, ClaimOptions } from './store/api/claims.ts';
 export type { CallOptions, Durability, ReadOptions, Written } from './store/api/context.ts';
 export type { FeatureFields, PlannedFeature } from './store/api/features.ts';
 export type { LogEntry, LogOptions } from './store/api/history.ts';
+export type { WatchOptions } from './store/api/watch.ts';
 export type { Store, StoreOptions } from './store/open.ts';
 
 /** Opens the state store of a Git repository: an object with a method per command, each resolving to what that

@@ -3,9 +3,7 @@ import { resolve } from 'node:path';
 import type { Preset } from '../core/entities.ts';
 import { builtInPresets } from '../core/presets.ts';
 import { GitStateError } from '../errors.ts';
-import type { SessionFlags } from './commands/session-options.ts';
 import { readDocument } from './document-file.ts';
-import type { Output } from './output.ts';
 
 const shape =
   'a preset is {name, steps, budgets: {steps, feature, day}, max_retries, lease, auto_checkpoints, quality_min, session_id}';
@@ -39,38 +37,9 @@ export async function readPreset(file: string, cwd: string): Promise<PresetFile>
   return lease === undefined ? fields : { ...fields, default_lease: lease as Preset['default_lease'] };
 }
 
-/** The preset with everything that was left out. */
+/** The preset with everything that was left out; without a name it is `none`. */
 export function wholePreset(preset: PresetFile): Record<string, unknown> {
-  const [{ name: _name, ...plain }] = builtInPresets as [Preset];
+  const [plain] = builtInPresets as [Preset];
   const budgets = { ...plain.budgets, ...preset.budgets };
   return { ...plain, ...preset, budgets };
-}
-
-/** What a preset says, as options of `session start`; those of the command line go before. */
-export function presetOptions(preset: PresetFile, given: SessionFlags & { steps?: string[] }) {
-  const { steps, budgets, max_retries, default_lease, auto_checkpoints } = preset;
-  const limits = { ...budgets?.steps, ...given.budgetStep };
-  const own = {
-    steps,
-    maxRetries: max_retries,
-    lease: default_lease,
-    autoCheckpoints: auto_checkpoints,
-    budgetFeature: budgets?.feature,
-    budgetDay: budgets?.day,
-  };
-  const said = Object.entries(own).filter(([, value]) => value !== undefined);
-  return {
-    preset: 'none',
-    ...(Object.fromEntries(said) as SessionFlags & { steps?: string[] }),
-    ...given,
-    ...(Object.keys(limits).length === 0 ? {} : { budgetStep: limits }),
-  };
-}
-
-/** A preset in a file gives its rules to one session; what only a stored one can do is said. */
-export function warnOfUnused({ quality_min, session_id }: PresetFile, file: string, output: Output): void {
-  const unused = Object.entries({ quality_min, session_id }).filter(([, value]) => value !== undefined);
-  for (const [key] of unused) {
-    output.warning(`${key} of '${file}' counts only once it is stored: git state preset put ${file}`);
-  }
 }

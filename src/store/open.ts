@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { idFault } from '../core/ids.ts';
 import type { Env } from '../env.ts';
+import { streamBlob } from '../git/reader.ts';
 import { claimMethods } from './api/claims.ts';
 import type { Context } from './api/context.ts';
 import { doctorMethods } from './api/doctor.ts';
@@ -13,6 +14,7 @@ import { overviewMethods } from './api/overview.ts';
 import { recoveryMethods } from './api/recovery.ts';
 import { runnerMethods } from './api/runner.ts';
 import { sessionMethods } from './api/sessions.ts';
+import { watchMethods } from './api/watch.ts';
 import { readClaimFile } from './claim-file.ts';
 import { Engine } from './engine.ts';
 import { Transactor } from './transact.ts';
@@ -70,6 +72,7 @@ export async function openStoreIn(options: StoreOptions, surroundings: Surroundi
     ...historyMethods(context),
     ...recoveryMethods(context),
     ...overviewMethods(context),
+    ...watchMethods(context),
 
     /** What only a runner of commands needs. */
     runner: runnerMethods(context),
@@ -79,6 +82,9 @@ export async function openStoreIn(options: StoreOptions, surroundings: Surroundi
 
     /** The commit at which the state stands; null before `init`. Cheap: one look at the ref. */
     tip: () => engine.tip(),
+
+    /** The bytes of a blob that the state names, such as an artifact. */
+    blob: (oid: string) => streamBlob(engine.repository, oid),
 
     /** The repository that was found. */
     repository: engine.repository,

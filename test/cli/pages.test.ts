@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { execute, withCommand } from '../support/cli.ts';
@@ -9,6 +10,7 @@ import { makeRepository, userEnvironment } from '../support/repo.ts';
  *  shell in one new repository, on a terminal of 90 columns. */
 
 const folder = fileURLToPath(new URL('./pages/', import.meta.url));
+const recipes = fileURLToPath(new URL('../../docs/recipes.md', import.meta.url));
 const mark = '\u001e';
 
 /** What differs from run to run, and the word that stands for it on a page. */
@@ -66,8 +68,9 @@ async function rewritten(page: string): Promise<string> {
 
 describe('pages', () => {
   const pages = readdirSync(folder).filter((name) => name.endsWith('.md'));
-  it.each(pages)('%s', async (name) => {
-    const page = readFileSync(folder + name, 'utf8');
+  const files = [recipes, ...pages.map((name) => folder + name)];
+  it.each(files.map((file) => [basename(file), file]))('%s', async (_, file) => {
+    const page = readFileSync(file!, 'utf8');
     expect(commandsOf(page).length).toBeGreaterThan(3);
     expect(page).toBe(await rewritten(page));
   });

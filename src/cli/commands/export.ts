@@ -1,9 +1,13 @@
 import { resolve } from 'node:path';
 import { atOf, command, type Invocation, usage } from '../command.ts';
+import type { Answer } from '../output.ts';
+import { visible } from '../text.ts';
+import { counted } from '../views/time.ts';
 
 interface ExportFlags {
   format?: string;
   output?: string;
+  dir?: string;
   follow?: boolean;
 }
 
@@ -13,25 +17,29 @@ export const exportCommand = command<ExportFlags>({
   description:
     'Prints a session as a document of another program, or as JSON, CSV, Mermaid or Markdown. parallel-dev has all ' +
     'sessions that are not archived unless one is named. With --output the file is replaced in one step, and with --follow ' +
-    'again after each change, so that scripts which only read it go on working.',
+    'again after each change, so that scripts which only read it go on working. With --dir the session directories of ' +
+    'production are written: for each episode ID/session.json, and ID/PHASE/ with its checkpoint.json and artifacts.',
   options: [
     {
       flags: '--format FORMAT',
       description: 'parallel-dev, orchestrator, production, json, csv, mermaid or markdown',
     },
     { flags: '--output FILE', description: 'write it to FILE; folders are made' },
+    { flags: '--dir DIR', description: 'write session directories to DIR; only with production' },
     { flags: '--follow', description: 'write it again after each change, until Ctrl-C' },
   ],
   examples: [
     'git state export --format orchestrator --output .claude/orchestrator.state.json --follow',
+    'git state export --format production --dir sessions',
     'git state export --format csv > features.csv',
     'git state export --format markdown >> "$GITHUB_STEP_SUMMARY"',
   ],
-  pipe: 'the document itself; with --output nothing',
+  pipe: 'the document itself; with --output nothing, with --dir a path a line',
   writes: false,
   async run(invocation) {
     const { options, output } = invocation;
     if (options.format === undefined) throw usage('a format is missing: --format FORMAT', invocation.name);
+    if (options.dir !== undefined) return directory(invocation, options.dir);
     if (options.follow && options.output === undefined)
       throw usage('--follow needs --output FILE', invocation.name);
     if (options.output === undefined) {
@@ -42,6 +50,25 @@ export const exportCommand = command<ExportFlags>({
     return options.follow ? follow(invocation, options.format, options.output) : 0;
   },
 });
+
+async function directory(invocation: Invocation<ExportFlags>, dir: string): Promise<Answer> {
+  const { flags, options, name, cwd } = invocation;
+  if (options.format !== 'production') throw usage('--dir needs --format production', name);
+  if (options.output !== undefined || options.follow)
+    throw usage('--dir goes with neither --output nor --follow', name);
+  const { writeSessionDirectory } = await import('../session-directory.ts');
+  const files = await writeSessionDirectory(await invocation.store(), {
+    directory: resolve(cwd, dir),
+    ...(flags.session === undefined ? {} : { session: flags.session }),
+    ...(flags.feature === undefined ? {} : { feature: flags.feature }),
+    ...atOf(invocation),
+  });
+  return {
+    value: { dir, files },
+    human: () => [`wrote ${counted(files.length, 'file')} to ${visible(dir)}`],
+    plain: files.map((path) => [path]),
+  };
+}
 
 async function documentText(invocation: Invocation<ExportFlags>, format: string): Promise<string> {
   const { exportDocument } = await import('../../compat/documents.ts');

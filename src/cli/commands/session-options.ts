@@ -1,5 +1,6 @@
+import { GitStateError } from '../../errors.ts';
 import type { OptionSpec } from '../command.ts';
-import { amount, count, duration, jsonObject, orNone, stepAmounts } from '../options.ts';
+import { amount, count, duration, jsonObject, number, orNone, stepAmounts } from '../options.ts';
 
 export interface SessionFlags {
   name?: string;
@@ -36,6 +37,21 @@ export const sessionOptions: readonly OptionSpec[] = [
   },
   { flags: '--budget-day AMT', description: "limit of a day (UTC); 'none' lifts it", parse: orNone(amount) },
 ];
+
+/** `NAME=SCORE` or `NAME=none`, gathered over every use of the option. */
+export function leastScores(value: string, previous: unknown): Record<string, number | null> {
+  const split = value.lastIndexOf('=');
+  if (split <= 0) {
+    throw new GitStateError('INVALID_INPUT', `'${value}' is not of the form NAME=SCORE`, {
+      hint: 'a score looks like accuracy=9.2',
+    });
+  }
+  const read = orNone(number);
+  return {
+    ...(previous as Record<string, number | null> | undefined),
+    [value.slice(0, split)]: read(value.slice(split + 1)),
+  };
+}
 
 /** The given ones of `flags`, as the store takes them. */
 export function sessionFields(flags: SessionFlags): SessionFlags {

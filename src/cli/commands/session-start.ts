@@ -1,9 +1,15 @@
-import { command, type Invocation, opIdOf } from '../command.ts';
+import { command, opIdOf } from '../command.ts';
 import { list } from '../options.ts';
 import { counted } from '../views/time.ts';
-import { type SessionFlags, sessionFields, sessionOptions } from './session-options.ts';
+import { leastScores, type SessionFlags, sessionFields, sessionOptions } from './session-options.ts';
 
-export const sessionStart = command<SessionFlags & { preset?: string; steps?: string[] }>({
+interface StartFlags extends SessionFlags {
+  preset?: string;
+  steps?: string[];
+  qualityMin?: Record<string, number | null>;
+}
+
+export const sessionStart = command<StartFlags>({
   operands: '[ID]',
   description:
     'Starts a session: one run of work with its own steps, budgets and features. Its id is made from the date ' +
@@ -14,23 +20,31 @@ export const sessionStart = command<SessionFlags & { preset?: string; steps?: st
       description: 'orchestrator, parallel-dev, production, one of your own, or a file (else that of init)',
     },
     { flags: '--steps A,B,C', description: 'the steps of its features, in order', parse: list },
+    {
+      flags: '--quality-min NAME=SCORE',
+      description: "least score of a completed feature; 'none' lifts it; may be given several times",
+      parse: leastScores,
+    },
     ...sessionOptions,
   ],
   examples: [
     'git state session start',
     'git state session start sprint-7 --steps plan,code,review --budget-day 20',
+    'git state session start --preset web.yaml --quality-min tests=8',
     'export GITSTATE_SESSION=$(git state session start --preset orchestrator)',
   ],
   pipe: 'ID',
   writes: true,
   async run(invocation) {
-    const { options, operands, flags } = invocation;
+    const { options, operands, flags, cwd } = invocation;
     const store = await invocation.store();
     const session = operands.get('ID') ?? flags.session;
-    const { preset, steps } = options;
-    const given = { ...sessionFields(options), ...(steps === undefined ? {} : { steps }) };
+    const { preset, steps, qualityMin } = options;
     const value = await store.sessionStart({
-      ...(preset === undefined ? given : await underPreset(preset, given, invocation)),
+      ...sessionFields(options),
+      ...(preset === undefined ? {} : await underPreset(preset, cwd)),
+      ...(steps === undefined ? {} : { steps }),
+      ...(qualityMin === undefined ? {} : { qualityMin }),
       ...(session === undefined ? {} : { session }),
       ...opIdOf(invocation),
     });
@@ -47,15 +61,8 @@ export const sessionStart = command<SessionFlags & { preset?: string; steps?: st
   },
 });
 
-/** The given options with those of a preset: the store knows those with a name, a file is read here. */
-async function underPreset(
-  preset: string,
-  given: SessionFlags & { steps?: string[] },
-  { cwd, output }: Pick<Invocation, 'cwd' | 'output'>,
-) {
-  const { isPresetFile, presetOptions, readPreset, warnOfUnused } = await import('../preset-file.ts');
-  if (!isPresetFile(preset, cwd)) return { ...given, preset };
-  const read = await readPreset(preset, cwd);
-  warnOfUnused(read, preset, output);
-  return presetOptions(read, given);
+/** The preset by its name, which the store knows, or the whole of it from a file. */
+async function underPreset(given: string, cwd: string) {
+  const { isPresetFile, readPreset, wholePreset } = await import('../preset-file.ts');
+  return isPresetFile(given, cwd) ? { rules: wholePreset(await readPreset(given, cwd)) } : { preset: given };
 }

@@ -1,4 +1,4 @@
-import type { LogEntry } from '../../store/api/history.ts';
+import { pause } from '../../store/api/watch.ts';
 import type { Store } from '../../store/open.ts';
 import { command, type Invocation } from '../command.ts';
 import { signalStatuses } from '../interrupts.ts';
@@ -33,97 +33,59 @@ export const watch = command<WatchFlags>({
   at: false,
   async run(invocation) {
     const store = await invocation.store();
-    const pause = new Pause();
-    let status: number | null = null;
-    invocation.interrupts.take((signal) => {
+    const { interrupts, output } = invocation;
+    const end = new AbortController();
+    let status = 0;
+    interrupts.take((signal) => {
       status = signalStatuses[signal];
-      pause.end();
+      end.abort();
     });
-    const follow =
-      invocation.output.format === 'human' ? redrawing(store, invocation) : printing(store, invocation);
+    // That the reader is gone turns out some time after the write, when no further entry may come.
+    const listening = setInterval(() => output.closed && end.abort(), lookMs);
     try {
-      while (status === null && !invocation.output.closed) {
-        await follow.look();
-        await pause.wait(lookMs);
-      }
+      await (output.format === 'human' ? redraw : print)(store, invocation, end.signal);
     } finally {
-      follow.close();
+      clearInterval(listening);
     }
-    return status ?? 0;
+    return status;
   },
 });
 
-interface Follower {
-  look(): Promise<void>;
-  close(): void;
-}
-
-function redrawing(store: Store, { output, env }: Invocation<WatchFlags>): Follower {
+async function redraw(
+  store: Store,
+  { output, env }: Invocation<WatchFlags>,
+  signal: AbortSignal,
+): Promise<void> {
   const screen = new Screen(output);
   let shown: string | null | undefined;
   let drawnMs = 0;
-  return {
-    async look() {
+  try {
+    while (!signal.aborted) {
       const tip = await store.tip();
       const nowMs = env.now();
-      if (tip === shown && nowMs - drawnMs < redrawMs) return;
-      const { colors, columns } = output;
-      screen.draw(statusLines(await store.status(), { colors, columns, nowMs }));
-      [shown, drawnMs] = [tip, nowMs];
-    },
-    close: () => screen.close(),
-  };
-}
-
-function printing(store: Store, { output, options, flags, env }: Invocation<WatchFlags>): Follower {
-  const session = flags.session ?? (env.variables.GITSTATE_SESSION || undefined);
-  const isWanted = (entry: LogEntry) =>
-    (session === undefined || entry.session === null || entry.session === session) &&
-    (flags.feature === undefined || entry.feature === flags.feature);
-  let last: string | null | undefined = options.since;
-  return {
-    async look() {
-      const tip = await store.tip();
-      if (tip === null) await store.status();
-      last ??= tip;
-      if (tip === null || tip === last) return;
-      const entries = await entriesAfter(store, last!);
-      for (const entry of entries.filter(isWanted)) {
-        if (output.format === 'json') output.object(entry);
-        else output.record(logRecord(entry));
-        await output.ready();
+      if (tip !== shown || nowMs - drawnMs >= redrawMs) {
+        const { colors, columns } = output;
+        screen.draw(statusLines(await store.status(), { colors, columns, nowMs }));
+        [shown, drawnMs] = [tip, nowMs];
       }
-      last = entries.at(-1)?.commit ?? tip;
-    },
-    close: () => {},
-  };
-}
-
-/** Oldest first. */
-async function entriesAfter(store: Store, after: string): Promise<LogEntry[]> {
-  const entries: LogEntry[] = [];
-  for await (const entry of store.log({ all: true, after })) entries.push(entry);
-  return entries.reverse();
-}
-
-/** A wait that can be ended early, for good. */
-class Pause {
-  #wake: () => void = () => {};
-  #ended = false;
-
-  end(): void {
-    this.#ended = true;
-    this.#wake();
+      await pause(lookMs, signal);
+    }
+  } finally {
+    screen.close();
   }
+}
 
-  async wait(lengthMs: number): Promise<void> {
-    if (this.#ended) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, lengthMs);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+async function print(
+  store: Store,
+  { output, options, flags }: Invocation<WatchFlags>,
+  signal: AbortSignal,
+): Promise<void> {
+  const since = options.since === undefined ? {} : { since: options.since };
+  for await (const entry of store.watch({ ...since, pollMs: lookMs, signal })) {
+    if (flags.feature !== undefined && entry.feature !== flags.feature) continue;
+    if (output.format === 'json') output.object(entry);
+    else output.record(logRecord(entry));
+    await output.ready();
+    if (output.closed) return;
   }
 }

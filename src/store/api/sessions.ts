@@ -96,8 +96,11 @@ export function sessionMethods(context: Context) {
     async sessionStart(
       options: SessionOptions & {
         preset?: string;
+        /** A whole preset, as `presetPut` takes it, that need not be in the store; goes before `preset`. */
+        rules?: Record<string, unknown>;
         steps?: string[];
-        qualityMin?: Record<string, number>;
+        /** Least scores of a feature that is completed; null lifts one of the preset's. */
+        qualityMin?: Record<string, number | null>;
       } = {},
     ) {
       return answer(await submit(context, sessionStart, { ...options }));

@@ -1,11 +1,12 @@
 import { z } from 'zod';
-import { type Budgets, type Preset, SessionStatus, sessionRules } from '../../core/entities.ts';
+import { type Budgets, Preset, SessionStatus, sessionRules } from '../../core/entities.ts';
 import { keyOf, SessionId, StepName } from '../../core/ids.ts';
-import { JsonRecord, recordOf, Text } from '../../core/json.ts';
+import { JsonRecord, PlainNumber, recordOf, Text } from '../../core/json.ts';
 import { Amount } from '../../core/money.ts';
-import { requirePreset } from '../../core/presets.ts';
+import { builtInPresets, requirePreset } from '../../core/presets.ts';
 import { requireStore, type State } from '../../core/state.ts';
 import type { Instant } from '../../core/time.ts';
+import { GitStateError } from '../../errors.ts';
 import { proposal } from '../proposal.ts';
 import { scope, sessionOf } from './scope.ts';
 
@@ -21,19 +22,23 @@ export const sessionStart = proposal(
   z.strictObject({
     session: SessionId.optional(),
     preset: z.string().optional(),
+    /** A whole preset that need not be in the store, instead of one by its name. */
+    rules: Preset.optional(),
     steps: z.array(StepName).optional(),
     name: Text.optional(),
     config: JsonRecord.optional(),
     maxRetries: sessionRules.max_retries.optional(),
     lease: sessionRules.default_lease.optional(),
     autoCheckpoints: z.boolean().optional(),
-    /** Least scores without which no feature is completed. */
-    qualityMin: sessionRules.quality_min.optional(),
+    /** Least scores without which no feature is completed; null lifts one of the preset's. */
+    qualityMin: recordOf(Text, PlainNumber.nullable()).optional(),
     ...budgetOptions,
   }),
   (request, { state, at }) => {
     const store = requireStore(state);
-    const preset = requirePreset(state, request.preset ?? store.preset);
+    const preset = request.rules
+      ? requireOwnName(request.rules)
+      : requirePreset(state, request.preset ?? store.preset);
     const { steps, budgets, max_retries, default_lease, auto_checkpoints, quality_min } = preset;
     const id = request.session ?? nextSessionId(state, preset, at);
     return {
@@ -45,23 +50,36 @@ export const sessionStart = proposal(
         config: request.config ?? {},
         steps: request.steps ?? steps,
         budgets: {
-          steps: withLimits(budgets.steps, request.budgetStep),
+          steps: withChanges<Budgets['steps']>(budgets.steps, request.budgetStep),
           feature: request.budgetFeature === undefined ? budgets.feature : request.budgetFeature,
           day: request.budgetDay === undefined ? budgets.day : request.budgetDay,
         },
         max_retries: request.maxRetries ?? max_retries,
         default_lease: request.lease ?? default_lease,
         auto_checkpoints: request.autoCheckpoints ?? auto_checkpoints,
-        quality_min: request.qualityMin ?? quality_min,
+        quality_min: withChanges<Preset['quality_min']>(quality_min, request.qualityMin),
       },
     };
   },
 );
 
-function withLimits(limits: Budgets['steps'], change: Record<string, number | null> = {}): Budgets['steps'] {
-  const merged = new Map<string, number | null>(Object.entries(limits));
-  for (const [step, limit] of Object.entries(change)) merged.set(step, limit);
-  return Object.fromEntries([...merged].filter(([, limit]) => limit !== null)) as Budgets['steps'];
+/** @throws ALREADY_EXISTS where a preset of the users' own calls itself like a built-in one. */
+function requireOwnName(rules: Preset): Preset {
+  const taken = builtInPresets.some(({ name }) => name !== 'none' && name === keyOf(rules.name));
+  if (!taken) return rules;
+  throw new GitStateError('ALREADY_EXISTS', `'${rules.name}' is a built-in preset`, {
+    hint: 'choose another name',
+  });
+}
+
+/** The values by name with some of them changed; null lifts one. */
+function withChanges<T extends Record<string, number>>(
+  values: T,
+  changes: Record<string, number | null> = {},
+): T {
+  const merged = new Map<string, number | null>(Object.entries(values));
+  for (const [name, value] of Object.entries(changes)) merged.set(name, value);
+  return Object.fromEntries([...merged].filter(([, value]) => value !== null)) as T;
 }
 
 /** The next free id in the preset's form: `YYYY-MM-DD-NNN` with the number one above the highest ever used that day,
