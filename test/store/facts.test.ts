@@ -267,6 +267,9 @@ test('least scores are asked for before a feature is completed', async () => {
     exitStatus: 4,
     details: { unmet: [{ name: 'depth', least: 8, score: 7.9 }] },
   });
+  await store.sessionUpdate({ session: 'q', qualityMin: { depth: null, style: 1 } });
+  expect(await codeOf(store.complete(own))).toBe('QUALITY_UNMET');
+  await store.sessionUpdate({ session: 'q', qualityMin: { depth: 8, style: null } });
   await store.quality({ session: 'q', feature: '1', scores: { depth: 8 } });
   expect(await store.complete(own)).toMatchObject({ status: 'completed' });
 });

@@ -140,6 +140,9 @@ const argsOf: Record<OperationType, Arbitrary<unknown>> = {
     max_retries: count,
     default_lease: duration,
     auto_checkpoints: fc.boolean(),
+    quality_min: fc
+      .dictionary(text, orNull(double), { maxKeys: 3 })
+      .filter((given) => !Object.hasOwn(given, '__proto__')),
     budgets: partial({ steps: limits(orNull(amount)), feature: orNull(amount), day: orNull(amount) }),
   }),
   'session.complete': partial({ force: yes }),

@@ -8,6 +8,7 @@ export interface SessionFlags {
   maxRetries?: number;
   lease?: string;
   autoCheckpoints?: boolean;
+  qualityMin?: Record<string, number | null>;
   budgetStep?: Record<string, number | null>;
   budgetFeature?: number | null;
   budgetDay?: number | null;
@@ -35,11 +36,16 @@ export const sessionOptions: readonly OptionSpec[] = [
     description: "limit of each feature; 'none' lifts it",
     parse: orNone(amount),
   },
+  {
+    flags: '--quality-min NAME=SCORE',
+    description: "least score of a completed feature; 'none' lifts it; may be given several times",
+    parse: leastScores,
+  },
   { flags: '--budget-day AMT', description: "limit of a day (UTC); 'none' lifts it", parse: orNone(amount) },
 ];
 
 /** `NAME=SCORE` or `NAME=none`, gathered over every use of the option. */
-export function leastScores(value: string, previous: unknown): Record<string, number | null> {
+function leastScores(value: string, previous: unknown): Record<string, number | null> {
   const split = value.lastIndexOf('=');
   if (split <= 0) {
     throw new GitStateError('INVALID_INPUT', `'${value}' is not of the form NAME=SCORE`, {
@@ -55,7 +61,9 @@ export function leastScores(value: string, previous: unknown): Record<string, nu
 
 /** The given ones of `flags`, as the store takes them. */
 export function sessionFields(flags: SessionFlags): SessionFlags {
-  const { name, config, maxRetries, lease, autoCheckpoints, budgetStep, budgetFeature, budgetDay } = flags;
-  const fields = { name, config, maxRetries, lease, autoCheckpoints, budgetStep, budgetFeature, budgetDay };
+  const { name, config, maxRetries, lease, autoCheckpoints, qualityMin } = flags;
+  const { budgetStep, budgetFeature, budgetDay } = flags;
+  const rules = { maxRetries, lease, autoCheckpoints, qualityMin };
+  const fields = { name, config, ...rules, budgetStep, budgetFeature, budgetDay };
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }

@@ -1,12 +1,11 @@
 import { command, opIdOf } from '../command.ts';
 import { list } from '../options.ts';
 import { counted } from '../views/time.ts';
-import { leastScores, type SessionFlags, sessionFields, sessionOptions } from './session-options.ts';
+import { type SessionFlags, sessionFields, sessionOptions } from './session-options.ts';
 
 interface StartFlags extends SessionFlags {
   preset?: string;
   steps?: string[];
-  qualityMin?: Record<string, number | null>;
 }
 
 export const sessionStart = command<StartFlags>({
@@ -20,11 +19,6 @@ export const sessionStart = command<StartFlags>({
       description: 'orchestrator, parallel-dev, production, one of your own, or a file (else that of init)',
     },
     { flags: '--steps A,B,C', description: 'the steps of its features, in order', parse: list },
-    {
-      flags: '--quality-min NAME=SCORE',
-      description: "least score of a completed feature; 'none' lifts it; may be given several times",
-      parse: leastScores,
-    },
     ...sessionOptions,
   ],
   examples: [
@@ -39,12 +33,11 @@ export const sessionStart = command<StartFlags>({
     const { options, operands, flags, cwd } = invocation;
     const store = await invocation.store();
     const session = operands.get('ID') ?? flags.session;
-    const { preset, steps, qualityMin } = options;
+    const { preset, steps } = options;
     const value = await store.sessionStart({
       ...sessionFields(options),
       ...(preset === undefined ? {} : await underPreset(preset, cwd)),
       ...(steps === undefined ? {} : { steps }),
-      ...(qualityMin === undefined ? {} : { qualityMin }),
       ...(session === undefined ? {} : { session }),
       ...opIdOf(invocation),
     });

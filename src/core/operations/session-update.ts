@@ -2,12 +2,12 @@ import { z } from 'zod';
 import { GitStateError } from '../../errors.ts';
 import { Budgets, type Session, SessionStatus, sessionRules } from '../entities.ts';
 import { StepName } from '../ids.ts';
-import { JsonRecord, type JsonValue, recordOf, Text } from '../json.ts';
+import { JsonRecord, type JsonValue, PlainNumber, recordOf, Text } from '../json.ts';
 import { contentsOf, putSession, requireSession, type State } from '../state.ts';
 import { sessionOperation } from './define.ts';
 import { completedAt, requireNoClaims } from './session-end.ts';
 
-/** Fields of a session change. `config` and `budgets.steps` are merged by key, and null removes a key. */
+/** Fields of a session change. `config`, `quality_min` and `budgets.steps` are merged by key, and null removes a key. */
 export const SessionUpdate = sessionOperation('session.update', {
   name: Text.optional(),
   status: SessionStatus.optional(),
@@ -15,6 +15,7 @@ export const SessionUpdate = sessionOperation('session.update', {
   max_retries: sessionRules.max_retries.optional(),
   default_lease: sessionRules.default_lease.optional(),
   auto_checkpoints: z.boolean().optional(),
+  quality_min: recordOf(Text, PlainNumber.nullable()).optional(),
   budgets: z
     .strictObject({
       steps: recordOf(StepName, Budgets.shape.feature).optional(),
@@ -29,7 +30,7 @@ export type SessionUpdate = z.infer<typeof SessionUpdate>;
  *  INVALID_INPUT where its `config` would grow beyond the limits. */
 export function applySessionUpdate(state: State, { session: id, args, at }: SessionUpdate): State {
   const session = requireSession(state, id);
-  const { config, budgets, status = session.status, ...fields } = args;
+  const { config, budgets, quality_min, status = session.status, ...fields } = args;
   if (status !== session.status && status !== 'active') requireNoClaims(session, contentsOf(state, id));
   const { steps, ...limits } = budgets ?? {};
   return putSession(state, {
@@ -42,6 +43,7 @@ export function applySessionUpdate(state: State, { session: id, args, at }: Sess
       ...limits,
       steps: merged(session.budgets.steps, steps) as Budgets['steps'],
     },
+    quality_min: merged(session.quality_min, quality_min) as Session['quality_min'],
     completed_at: completedAt(session, status, at),
     updated_at: at,
   });

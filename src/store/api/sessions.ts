@@ -40,6 +40,8 @@ export interface SessionOptions extends CallOptions {
   /** Default length of a lease, such as `15m`. */
   lease?: string;
   autoCheckpoints?: boolean;
+  /** Least scores of a completed feature; null lifts one. */
+  qualityMin?: Record<string, number | null>;
   /** Limits per step; null lifts one. */
   budgetStep?: Record<string, number | null>;
   budgetFeature?: number | null;
@@ -100,7 +102,6 @@ export function sessionMethods(context: Context) {
         rules?: Record<string, unknown>;
         steps?: string[];
         /** Least scores of a feature that is completed; null lifts one of the preset's. */
-        qualityMin?: Record<string, number | null>;
       } = {},
     ) {
       return answer(await submit(context, sessionStart, { ...options }));

@@ -110,6 +110,7 @@ export const sessionUpdate = proposal(
     maxRetries: sessionRules.max_retries.optional(),
     lease: sessionRules.default_lease.optional(),
     autoCheckpoints: z.boolean().optional(),
+    qualityMin: recordOf(Text, PlainNumber.nullable()).optional(),
     ...budgetOptions,
   }),
   (request, { state }) => {
@@ -130,6 +131,7 @@ export const sessionUpdate = proposal(
         max_retries: request.maxRetries,
         default_lease: request.lease,
         auto_checkpoints: request.autoCheckpoints,
+        quality_min: request.qualityMin,
         budgets: Object.keys(budgets).length > 0 ? budgets : undefined,
       },
     };
