@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { leaseRef } from '../codec/tag.ts';
+import type { Feature } from '../core/entities.ts';
 import { parseDuration } from '../core/time.ts';
 import type { Env } from '../env.ts';
 import { GitStateError } from '../errors.ts';
@@ -12,6 +14,7 @@ import { openRemembered } from '../git/remembered.ts';
 import type { Repository } from '../git/repository.ts';
 import { ObjectWriter } from '../git/writer.ts';
 import { SnapshotCache } from './cache.ts';
+import { type HeldLease, readLease } from './lease.ts';
 import { Mutex } from './mutex.ts';
 import { type Point, resolvePoint } from './point.ts';
 import { defaultWorktreeRoot } from './proposals/claim-code.ts';
@@ -50,6 +53,7 @@ export class Engine {
   #branchSeen = false;
   #latest: Snapshot = emptySnapshot;
   #cacheTried = false;
+  readonly #leases = new Map<string, HeldLease>();
   /** The tree under each lease. Git knows it anyway; other readers find it once it was written. */
   #emptyTreeWritten = false;
 
@@ -136,6 +140,19 @@ export class Engine {
     }
     this.#cache.offer(this.#latest);
     return this.#latest;
+  }
+
+  /** The lease of a feature's claim, to be shown. One that was read before is confirmed by its ref where that is a
+   *  file; whoever decides by a lease reads it anew. */
+  async shownLease(session: string, feature: Feature): Promise<HeldLease | null> {
+    const ref = leaseRef(session, feature.id);
+    const known = this.#leases.get(ref);
+    if (known && known.claim_id === feature.claim?.id && isLooseAt(this.repository, ref, known.oid))
+      return known;
+    const lease = await readLease(this.reader, session, feature);
+    if (lease) this.#leases.set(ref, lease);
+    else this.#leases.delete(ref);
+    return lease;
   }
 
   /** Takes a snapshot that this process itself has just published. */

@@ -82,11 +82,3 @@ export async function findOperation(
   for await (const commit of walk(history, tip)) if (commit.message.includes(line)) return commit;
   return null;
 }
-
-/** Whether the history that can be read ends before its root. */
-export async function isCutOff(history: History, tip: string): Promise<boolean> {
-  let last: HistoryCommit | null = null;
-  if (!history.repository.shallow()) return false;
-  for await (const commit of walk(history, tip)) last = commit;
-  return last === null || last.parents.length > 0;
-}

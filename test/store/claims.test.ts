@@ -251,3 +251,17 @@ test('a renewal and a takeover in one group never both succeed', async () => {
   expect(outcomes).toEqual([null, 'ALREADY_CLAIMED']);
   await expectSound(repository);
 });
+
+test('a lease that another process renewed is shown as renewed, loose or packed', async () => {
+  const { repository, store, env } = await makeStore();
+  await addFeatures(store, ['1']);
+  const { token } = await store.claim({ worker: 'W1', lease: '10m' });
+  const shown = async () => (await store.show({ feature: '1' })).claim?.expires_at;
+  const first = await shown();
+  const other = await openTestStore(repository.path, {}, env);
+  const renewed = await other.heartbeat({ feature: '1', token: token!, lease: '1h' });
+  expect(renewed.expires_at).not.toBe(first);
+  expect(await shown()).toBe(renewed.expires_at);
+  repository.git('pack-refs', '--all');
+  expect(await shown()).toBe(renewed.expires_at);
+});

@@ -5,7 +5,6 @@ import { type Instant, instantOf } from '../../core/time.ts';
 import { type FeatureView, featureView, type Renewals } from '../../core/views.ts';
 import type { ClaimFile } from '../claim-file.ts';
 import type { Engine } from '../engine.ts';
-import { readLease } from '../lease.ts';
 import type { Landed, Proposal } from '../proposal.ts';
 import { readableSessionOf } from '../proposals/scope.ts';
 import type { Snapshot } from '../snapshot.ts';
@@ -125,7 +124,7 @@ export async function renewalsOf(
   features: Iterable<Feature>,
 ): Promise<Renewals> {
   const claimed = [...features].filter((feature) => feature.claim !== null);
-  const leases = await Promise.all(claimed.map((feature) => readLease(engine.reader, session, feature)));
+  const leases = await Promise.all(claimed.map((feature) => engine.shownLease(session, feature)));
   const ends = claimed.map((feature, index) => [feature.id, leases[index]?.expires_at] as const);
   return new Map(
     ends.filter((end): end is [Feature['id'], NonNullable<(typeof end)[1]>] => end[1] !== undefined),
