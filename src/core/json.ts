@@ -112,7 +112,7 @@ export const PlainNumber = z
   .refine((value) => numberFault(value) === null, 'is beyond 2^53')
   .overwrite(unsigned);
 
-/** Text that a user gives: any characters but lone surrogates, up to the size limit of a value. */
+/** Text that a user gives, of whatever characters but lone surrogates, up to the size limit of a value. */
 export const Text = z
   .string()
   .refine((text) => !/\p{Surrogate}/u.test(text), 'holds half of a character')

@@ -175,7 +175,7 @@ export function costsView(session: Session, contents: Contents, at: Instant, fea
   };
 }
 
-/** The warnings of one feature, or of every feature that has any, and of the day. */
+/** The warnings of one feature, or of every feature that has some, and of the day. */
 export function limitsOf(session: Session, contents: Contents, at: Instant, feature?: Feature): BudgetState {
   if (feature !== undefined) return budgetOf(session, contents, feature, at);
   const { steps, feature: total, day } = session.budgets;

@@ -103,7 +103,7 @@ function writtenWorkers(contents: Contents): Map<string, JsonObject> {
   );
 }
 
-/** A worker has no time of its own: any change of a feature may be its doing. */
+/** A worker has no time of its own; each change of a feature may be its doing. */
 function workerMoment(session: Session, contents: Contents): JsonObject {
   return { updated_at: updatedAt(session, contents) };
 }
