@@ -17,6 +17,7 @@ import { sessionMethods } from './api/sessions.ts';
 import { watchMethods } from './api/watch.ts';
 import { readClaimFile } from './claim-file.ts';
 import { Engine } from './engine.ts';
+import { localPublisher } from './publish.ts';
 import { Transactor } from './transact.ts';
 
 export interface StoreOptions {
@@ -48,7 +49,7 @@ export async function openStoreIn(options: StoreOptions, surroundings: Surroundi
   const cwd = options.cwd ?? surroundings.cwd;
   const engine = await Engine.open({ cwd, env, branch: options.branch, onExit: surroundings.onExit });
   const worker = derivedWorker(engine);
-  const transactor = new Transactor(engine, { derivedWorker: worker });
+  const transactor = new Transactor(engine, { publisher: localPublisher(engine), derivedWorker: worker });
   const context: Context = {
     engine,
     transactor,

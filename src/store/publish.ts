@@ -9,7 +9,7 @@ import { contains } from './history.ts';
 import { movesFrom } from './moves.ts';
 import type { Held } from './mutex.ts';
 import { clearDeadRefLock } from './ref-lock.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { Snapshot, Wanted } from './snapshot.ts';
 
 /** Getting commits onto the branch: objects first, then one ref transaction, and the refs themselves say whether it
  *  landed. */
@@ -28,8 +28,29 @@ export interface Publication {
   tip: Snapshot;
 }
 
+/** A publication that has nothing to publish yet. */
+export function publicationOn(base: Snapshot): Publication {
+  return { base, objects: [], refs: new Map(), expected: new Map(), pinned: false, tip: base };
+}
+
+/** Where operations are decided and count. */
+export interface Publisher {
+  /** What a group is decided on top of: the newest state that is known, with the contents of `wanted`. */
+  begin(wanted: Wanted): Promise<Publication>;
+  /** @returns false after a lost race: then all is decided anew. */
+  publish(publication: Publication, held: Held): Promise<boolean>;
+}
+
+/** The branch of this repository decides. */
+export function localPublisher(engine: Engine): Publisher {
+  return {
+    begin: async (wanted) => publicationOn(await engine.current(wanted)),
+    publish: (publication, held) => publish(engine, publication, held),
+  };
+}
+
 /** Stores the objects and moves the refs. @returns false after a lost race. */
-export async function publish(
+async function publish(
   engine: Engine,
   { base, tip: snapshot, objects, refs, expected, pinned }: Publication,
   held: Held,

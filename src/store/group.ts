@@ -1,0 +1,215 @@
+import { leaseRef } from '../codec/tag.ts';
+import { apply } from '../core/apply.ts';
+import type { Feature } from '../core/entities.ts';
+import { Operation } from '../core/operation.ts';
+import { NotLoaded, type State } from '../core/state.ts';
+import { instantOf } from '../core/time.ts';
+import { GitStateError } from '../errors.ts';
+import type { Engine } from './engine.ts';
+import { Facts, withFacts } from './facts.ts';
+import { findOperation, operationOf } from './history.ts';
+import { leaseObjects, readLease } from './lease.ts';
+import { wantedRefs } from './moves.ts';
+import type { Decision, Draft, Landed, Proposal, Unchanged, View } from './proposal.ts';
+import type { Publication } from './publish.ts';
+import { record } from './record.ts';
+import { invalidInput } from './request.ts';
+import type { Snapshot } from './snapshot.ts';
+import { randomPartOf, readSecret } from './token.ts';
+
+/** Deciding what a group of requests leads to: each on the state that the one before it leads to. Nothing is stored. */
+
+/** A request that waits for its outcome. */
+export interface Waiting {
+  proposal: Proposal<unknown>;
+  request: unknown;
+  requestHash: string;
+  operationId: string;
+  /** Whether the operation may be in the history already. */
+  given: boolean;
+  resolve(landed: Landed): void;
+  reject(error: unknown): void;
+}
+
+export interface Group extends Publication {
+  readonly prepared: { waiting: Waiting; landed: Landed }[];
+  readonly refused: { waiting: Waiting; error: unknown }[];
+}
+
+type Decided =
+  | { operation: Operation; decision: Draft; after: State }
+  | { operation: null; decision: Unchanged; after: State };
+
+export class Decider {
+  readonly #engine: Engine;
+  readonly #derivedWorker: string;
+  readonly #facts = new Facts();
+  #secret: Buffer | null = null;
+
+  constructor(engine: Engine, options: { derivedWorker: string }) {
+    this.#engine = engine;
+    this.#derivedWorker = options.derivedWorker;
+  }
+
+  /** Forgets what it read to decide by: the next group is decided on newer facts. */
+  forget(): void {
+    this.#facts.forget();
+  }
+
+  /** Decides and applies each request on top of `start`. @throws NotLoaded */
+  async decide(start: Publication, unsettled: Iterable<Waiting>): Promise<Group> {
+    const group: Group = { ...start, prepared: [], refused: [] };
+    for (const waiting of unsettled) {
+      try {
+        const repeated = waiting.given ? await this.#repeated(waiting, start.tip) : null;
+        const landed = repeated ?? (await this.#step(waiting, group));
+        group.prepared.push({ waiting, landed });
+      } catch (error) {
+        if (error instanceof NotLoaded) throw error;
+        group.refused.push({ waiting, error });
+      }
+    }
+    return group;
+  }
+
+  /** Takes one decision on top of the group so far, and writes down what follows from it. */
+  async #step(waiting: Waiting, group: Group): Promise<Landed> {
+    const before = group.tip;
+    const { operation, decision, after } = await this.#decideOne(waiting, before);
+    if (operation === null) {
+      if (decision.renewal) this.#renew(decision.renewal, group);
+      return landedOf(null, null, decision, before.state);
+    }
+    const { repository, identity } = this.#engine;
+    const recorder = { format: repository.objectFormat, identity };
+    const { snapshot, author, objects } = record(recorder, before, operation, after);
+    const wanted = wantedRefs(before.state, after, { ...recorder, commit: snapshot.commit, author });
+    group.objects.push(...objects, ...wanted.objects);
+    for (const [ref, oid] of wanted.refs) group.refs.set(ref, oid);
+    expectJudgedLease(operation, group);
+    group.tip = snapshot;
+    return landedOf(snapshot.commit, operation, decision, after);
+  }
+
+  async #decideOne(waiting: Waiting, { commit, at, state }: Snapshot): Promise<Decided> {
+    const view = this.#viewOf(waiting, { commit, at, state });
+    return withFacts((): Decided => {
+      const decision = waiting.proposal.decide(waiting.request, view);
+      if ('unchanged' in decision) return { operation: null, decision, after: state };
+      const operation = this.#operationOf(waiting, decision, view);
+      const after = apply(state, operation, { stateAt: view.stateAt });
+      // A note changes no file on purpose; anything else that changes nothing is no event.
+      if (after !== state || operation.type === 'note.add') return { operation, decision, after };
+      return { operation: null, decision: unchangedBy(operation), after: state };
+    });
+  }
+
+  #operationOf(waiting: Waiting, draft: Draft, view: View): Operation {
+    const { actor, type, session, args } = draft;
+    // What is applied is what will be read back: no undefined fields, and keys in the order of the schema.
+    const result = Operation.safeParse({
+      type,
+      session,
+      args: JSON.parse(JSON.stringify(args)),
+      actor: actor ?? this.#engine.identity.name,
+      at: view.at,
+      id: waiting.operationId,
+      request: waiting.requestHash,
+    });
+    if (result.success) return result.data;
+    throw invalidInput(result.error, type);
+  }
+
+  #viewOf(waiting: Waiting, snapshot: Pick<Snapshot, 'commit' | 'at' | 'state'>): View {
+    const engine = this.#engine;
+    const { env, identity, driftMs, reader, worktreeRoot } = engine;
+    const nowMs = env.now();
+    const tokenSecretPart = () => {
+      this.#secret ??= readSecret(engine.directory);
+      return randomPartOf(this.#secret, waiting.operationId);
+    };
+    return {
+      state: snapshot.state,
+      tip: snapshot.commit,
+      at: instantOf(Math.max(nowMs, snapshot.at * 1000)),
+      nowMs,
+      operationId: waiting.operationId,
+      env,
+      identity,
+      driftMs,
+      worktreeRoot,
+      derivedWorker: this.#derivedWorker,
+      // Only a claim asks for it.
+      get tokenSecretPart() {
+        return tokenSecretPart();
+      },
+      lease: (session, feature) =>
+        this.#facts.get(leaseKey(session, feature), () => readLease(reader, session, feature)),
+      ref: (name) => this.#facts.get(`ref ${name}`, async () => (await reader.info(name))?.oid ?? null),
+      point: (text, session) =>
+        this.#facts.get(`point ${session} ${text}`, () => engine.point(snapshot, text, session)),
+      stateAt: (commit) => this.#facts.get(`state ${commit}`, async () => (await engine.past(commit)).state),
+    };
+  }
+
+  #renew({ session, feature, from, to }: NonNullable<Unchanged['renewal']>, group: Group): void {
+    const { repository, identity, env } = this.#engine;
+    const lease = leaseObjects(repository.objectFormat, to, identity, Math.floor(env.now() / 1000));
+    const ref = leaseRef(session, feature.id);
+    group.objects.push(...lease);
+    group.refs.set(ref, lease.at(-1)!.oid);
+    if (from) group.expected.set(ref, from.oid);
+    // Without a lease to replace, a renewal stands on the branch alone, so the branch must not move meanwhile.
+    else group.pinned = true;
+    // Whoever comes later in this group judges the claim by its renewed lease.
+    this.#facts.put(leaseKey(session, feature), { ...to, oid: lease.at(-1)!.oid });
+  }
+
+  /** The first result of an operation id that was used before. @throws INVALID_INPUT for other arguments. */
+  async #repeated(waiting: Waiting, base: Snapshot): Promise<Landed | null> {
+    if (base.commit === null) return null;
+    const { reader, repository } = this.#engine;
+    const commit = await findOperation({ reader, repository }, base.commit, waiting.operationId);
+    if (!commit) return null;
+    const operation = (await operationOf(reader, commit))!;
+    if (operation.request !== waiting.requestHash) {
+      throw new GitStateError(
+        'INVALID_INPUT',
+        `operation id '${waiting.operationId}' was used for another request`,
+        {
+          hint: 'take a new --op-id, or leave it out',
+          details: { commit: commit.oid, op: operation.type },
+        },
+      );
+    }
+    const { state } = await this.#engine.past(commit.oid);
+    const { type, session, args } = operation;
+    return { ...landedOf(commit.oid, operation, { type, session, args } as Draft, state), repeated: true };
+  }
+}
+
+/** A claim was judged to be over by its lease; one renewed since must not fall to it. */
+function expectJudgedLease({ type, session, args }: Operation, { expected }: Group): void {
+  if (type === 'feature.claim' && args.takeover?.lease)
+    expected.set(leaseRef(session, args.feature), args.takeover.lease);
+  if (type !== 'session.recover') return;
+  for (const { feature, lease } of args.released) if (lease) expected.set(leaseRef(session, feature), lease);
+}
+
+function leaseKey(session: string, { id, claim }: Feature): string {
+  return `lease ${session}/${id}/${claim?.id}`;
+}
+
+function landedOf(
+  commit: string | null,
+  operation: Operation | null,
+  decision: Decision,
+  state: State,
+): Landed {
+  return { commit, operation, decision, state, repeated: false };
+}
+
+function unchangedBy(operation: Operation): Unchanged {
+  const { feature } = operation.args as { feature?: string };
+  return { unchanged: true, session: operation.session, ...(feature === undefined ? {} : { feature }) };
+}
