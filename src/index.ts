@@ -5,11 +5,12 @@ export type { Change, DiffSummary } from './core/diff.ts';
 export type { CheckpointView, FeatureView, SessionView } from './core/views.ts';
 export { type ErrorCode, exitStatuses, failures, GitStateError, isGitStateError } from './errors.ts';
 export type { ClaimAnswer, ClaimOptions } from './store/api/claims.ts';
-export type { CallOptions, Durability, ReadOptions, Written } from './store/api/context.ts';
+export type { CallOptions, ReadOptions, Written } from './store/api/context.ts';
 export type { FeatureFields, PlannedFeature } from './store/api/features.ts';
 export type { LogEntry, LogOptions } from './store/api/history.ts';
 export type { WatchOptions } from './store/api/watch.ts';
 export type { Store, StoreOptions } from './store/open.ts';
+export type { Durability } from './store/proposal.ts';
 
 /** Opens the state store of a Git repository: an object with a method per command, each resolving to what that
  *  command prints with `--json`. Call `close()` when done.

@@ -43,6 +43,8 @@ export interface GlobalFlags {
   opId?: string;
   feature?: string;
   at?: string;
+  remote?: string;
+  offline?: boolean;
   force?: boolean;
   json?: boolean;
   quiet?: boolean;

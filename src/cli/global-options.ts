@@ -9,6 +9,11 @@ export const globalOptions: readonly OptionSpec[] = [
     parse: (path, previous) => resolve(previous === undefined ? '.' : String(previous), path),
   },
   { flags: '--branch NAME', description: "state branch (else git config gitstate.branch, else 'gitstate')" },
+  {
+    flags: '--remote NAME',
+    description: 'share the state through this remote (else git config gitstate.remote, else not at all)',
+  },
+  { flags: '--offline', description: 'work without the remote; `git state sync` tells it later' },
   { flags: '--session ID', description: 'session (else GITSTATE_SESSION, else the only active one)' },
   {
     flags: '--worker NAME',

@@ -7,10 +7,11 @@ import { usage } from './command.ts';
 import { commandTable } from './commands/table.ts';
 import { commandHelp, groupHelp, programHelp } from './help.ts';
 import { Interrupts } from './interrupts.ts';
-import { Output, print } from './output.ts';
+import { type Answer, Output, print } from './output.ts';
 import { OpenStore } from './store.ts';
 import { suggest } from './text.ts';
 import { packageVersion } from './version.ts';
+import { clockTime } from './views/time.ts';
 
 /** Runs the command that `argv` asks for. @returns its exit status. */
 export async function runProgram(argv: readonly string[]): Promise<number> {
@@ -98,11 +99,24 @@ async function runCommand(
       store: () => opened.get(),
     });
     if (typeof answer === 'number') return answer;
-    print(output, spec.writes ? answer : { essential: true, ...answer }, env.now());
+    print(output, spec.writes ? answer : { essential: true, ...withAge(answer, opened) }, env.now());
+    if (!spec.writes && output.format === 'human') sayAge(opened, output, env.now());
     return answer.exitStatus ?? 0;
   } finally {
     await opened.close();
   }
+}
+
+/** Answers come from this clone; where others write to the state, too, its age matters. */
+function withAge(answer: Answer, opened: OpenStore): Answer {
+  const asOf = opened.asOf();
+  return asOf === null ? answer : { ...answer, value: { ...answer.value, as_of: asOf } };
+}
+
+function sayAge(opened: OpenStore, output: Output, nowMs: number): void {
+  const asOf = opened.asOf();
+  if (asOf !== null && !output.quiet)
+    output.aside(`as of ${clockTime(asOf, nowMs)}, when the remote was last heard`);
 }
 
 function checkAt(name: string, spec: CommandSpec, flags: GlobalFlags): void {

@@ -35,6 +35,8 @@ export class OpenStore {
       {
         cwd,
         branch: flags.branch,
+        remote: flags.remote,
+        offline: flags.offline,
         session: flags.session ?? from('GITSTATE_SESSION'),
         worker: flags.worker ?? from('GITSTATE_WORKER'),
         token: flags.token ?? from('GITSTATE_TOKEN'),
@@ -46,6 +48,11 @@ export class OpenStore {
     this.#store = store;
     if (spec.writes) for (const message of store.warnings()) output.warning(message);
     return store;
+  }
+
+  /** When the remote was last heard by whose word operations count; null where there is none. */
+  asOf(): string | null {
+    return this.#store?.asOf() ?? null;
   }
 
   async close(): Promise<void> {

@@ -26,6 +26,16 @@ export function leaseRef(session: string, feature: string): string {
   return `refs/gitstate/leases/${session}/${feature}`;
 }
 
+/** Where it is noted what the branch of a remote was last seen to hold. */
+export function seenRefOf(remote: string, branchRef: string): string {
+  return `refs/gitstate/remotes/${remote}/${branchRef.replace(/^refs\//, '')}`;
+}
+
+/** Holds an operation of ours that no longer applied when others had been faster. */
+export function rejectedRef(id: string): string {
+  return `refs/gitstate/rejected/${id}`;
+}
+
 export function encodeTagMessage(session: string, checkpoint: Checkpoint): string {
   const trailers = [
     `gitstate-session: ${session}`,

@@ -8,6 +8,7 @@ import { exportOrchestrator, importOrchestrator } from '../formats/orchestrator.
 import { exportParallelDev, importParallelDev } from '../formats/parallel-dev.ts';
 import { exportProduction, importProduction } from '../formats/production.ts';
 import { exportCsv, exportJson, exportMarkdown, exportMermaid } from '../formats/text.ts';
+import type { Written } from '../store/api/context.ts';
 import type { Store } from '../store/open.ts';
 
 /** Documents of other programs into the store, and out of it. */
@@ -34,7 +35,7 @@ function requireFormat<F extends string>(format: string, known: readonly F[]): F
 export async function importDocument(
   store: Store,
   request: { format: string; document: unknown; session?: string; dryRun?: boolean; opId?: string },
-): Promise<{ sessions: string[]; warnings: Warning[]; commit: string | null; changed: boolean }> {
+): Promise<Written & { sessions: string[]; warnings: Warning[] }> {
   const { format, document, session, dryRun, opId } = request;
   const read: (document: unknown, context: ImportContext) => Imported =
     importers[requireFormat(format, importFormats)];
@@ -43,13 +44,13 @@ export async function importDocument(
     claimId: () => store.newClaimId(),
     ...(session === undefined ? {} : { session }),
   });
-  const { commit, changed } = await store.importSessions({
+  const written = await store.importSessions({
     format,
     sessions,
     ...(dryRun === undefined ? {} : { dryRun }),
     ...(opId === undefined ? {} : { opId }),
   });
-  return { sessions: sessions.map((one) => one.session.id), warnings, commit, changed };
+  return { sessions: sessions.map((one) => one.session.id), warnings, ...written };
 }
 
 interface ExportRequest {

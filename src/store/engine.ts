@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { leaseRef } from '../codec/tag.ts';
+import { leaseRef, seenRefOf } from '../codec/tag.ts';
 import type { Feature } from '../core/entities.ts';
 import { parseDuration } from '../core/time.ts';
 import type { Env } from '../env.ts';
@@ -25,6 +25,8 @@ export interface EngineOptions {
   env: Env;
   /** Short name or full ref of the state branch; else `gitstate.branch`, else `gitstate`. */
   branch?: string | undefined;
+  /** The remote that shares the state; else `gitstate.remote`. */
+  remote?: string | undefined;
   /** Registers what is to be done when the process exits by itself. */
   onExit?: ((callback: () => void) => void) | undefined;
 }
@@ -47,6 +49,8 @@ export class Engine {
   readonly driftMs: number;
   /** Folder for worktrees, relative to the main worktree or absolute. */
   readonly worktreeRoot: string;
+  /** The remote that shares the state; undefined where none is named. */
+  readonly remoteName: string | undefined;
   readonly #writer: ObjectWriter;
   readonly #cache: SnapshotCache;
   /** Whether the branch itself was there at the last `tip`, so that the state does not stand on its remote's alone. */
@@ -62,6 +66,7 @@ export class Engine {
     this.repository = repository;
     this.env = options.env;
     this.branchRef = branchRefOf(options.branch ?? config.get('gitstate.branch') ?? 'gitstate');
+    this.remoteName = options.remote ?? (config.get('gitstate.remote') || undefined);
     this.identity = committerIdentity(config, options.env.variables);
     this.directory = join(commonDir, 'gitstate');
     this.durable = config.bool('gitstate.durable', true);
@@ -97,10 +102,14 @@ export class Engine {
     return engine;
   }
 
-  /** The branch as a fetch left it, for a clone that has none of its own yet: there is never a second root. */
-  get trackingRef(): string {
-    const remote = this.repository.config.get('gitstate.remote') ?? 'origin';
-    return `refs/remotes/${remote}/${this.branchRef.slice('refs/heads/'.length)}`;
+  /** The branch as a fetch left it, ours or the user's, for a clone that has none of its own yet: there is never a
+   *  second root. */
+  get trackingRefs(): string[] {
+    const remote = this.remoteName ?? 'origin';
+    return [
+      seenRefOf(remote, this.branchRef),
+      `refs/remotes/${remote}/${this.branchRef.slice('refs/heads/'.length)}`,
+    ];
   }
 
   /** The commit at which the state stands: that of the branch, else that of its remote-tracking branch.
@@ -112,7 +121,11 @@ export class Engine {
     }
     const local = await this.reader.resolve(this.branchRef);
     this.#branchSeen = local !== null;
-    return local ?? (await this.reader.resolve(this.trackingRef));
+    for (const ref of local === null ? this.trackingRefs : []) {
+      const tracked = await this.reader.resolve(ref);
+      if (tracked !== null) return tracked;
+    }
+    return local;
   }
 
   /** Whether the branch was there when `tip` was last called; it may be gone or made by now. */

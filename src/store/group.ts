@@ -7,7 +7,7 @@ import { instantOf } from '../core/time.ts';
 import { GitStateError } from '../errors.ts';
 import type { Engine } from './engine.ts';
 import { Facts, withFacts } from './facts.ts';
-import { findOperation, operationOf } from './history.ts';
+import { findOperation, isCutOff, operationOf } from './history.ts';
 import { leaseObjects, readLease } from './lease.ts';
 import { wantedRefs } from './moves.ts';
 import type { Decision, Draft, Landed, Proposal, Unchanged, View } from './proposal.ts';
@@ -63,9 +63,11 @@ export class Decider {
       try {
         const repeated = waiting.given ? await this.#repeated(waiting, start.tip) : null;
         const landed = repeated ?? (await this.#step(waiting, group));
+        if (restsOnState(landed)) group.unproven += 1;
         group.prepared.push({ waiting, landed });
       } catch (error) {
         if (error instanceof NotLoaded) throw error;
+        group.unproven += 1;
         group.refused.push({ waiting, error });
       }
     }
@@ -87,6 +89,7 @@ export class Decider {
     group.objects.push(...objects, ...wanted.objects);
     for (const [ref, oid] of wanted.refs) group.refs.set(ref, oid);
     expectJudgedLease(operation, group);
+    group.operations.push(operation);
     group.tip = snapshot;
     return landedOf(snapshot.commit, operation, decision, after);
   }
@@ -170,7 +173,10 @@ export class Decider {
     if (base.commit === null) return null;
     const { reader, repository } = this.#engine;
     const commit = await findOperation({ reader, repository }, base.commit, waiting.operationId);
-    if (!commit) return null;
+    if (!commit) {
+      if (await isCutOff({ reader, repository }, base.commit)) throw outOfSight(waiting.operationId);
+      return null;
+    }
     const operation = (await operationOf(reader, commit))!;
     if (operation.request !== waiting.requestHash) {
       throw new GitStateError(
@@ -186,6 +192,20 @@ export class Decider {
     const { type, session, args } = operation;
     return { ...landedOf(commit.oid, operation, { type, session, args } as Draft, state), repeated: true };
   }
+}
+
+function outOfSight(id: string): GitStateError {
+  return new GitStateError(
+    'OUTCOME_UNKNOWN',
+    `operation '${id}' is not in the part of the history that this shallow clone has`,
+    { hint: 'bring the rest with `git fetch --depth=1000000 REMOTE gitstate`', details: { op_ids: [id] } },
+  );
+}
+
+/** Whether an answer publishes nothing that would fail if the state were another by now. */
+function restsOnState({ commit, repeated, decision }: Landed): boolean {
+  if (commit !== null) return repeated;
+  return !('renewal' in decision && decision.renewal);
 }
 
 /** A claim was judged to be over by its lease; one renewed since must not fall to it. */
@@ -206,7 +226,7 @@ function landedOf(
   decision: Decision,
   state: State,
 ): Landed {
-  return { commit, operation, decision, state, repeated: false };
+  return { commit, operation, decision, state, repeated: false, durability: 'local' };
 }
 
 function unchangedBy(operation: Operation): Unchanged {

@@ -82,3 +82,17 @@ export async function findOperation(
   for await (const commit of walk(history, tip)) if (commit.message.includes(line)) return commit;
   return null;
 }
+
+/** Whether the history of `tip` ends before its root, as in a shallow clone. */
+export async function isCutOff({ repository, reader }: History, tip: string): Promise<boolean> {
+  if (!repository.shallow()) return false;
+  const oldest = await repository.git.text([
+    'rev-list',
+    '--first-parent',
+    '--max-parents=0',
+    '--end-of-options',
+    tip,
+  ]);
+  const commit = await readCommit(reader, oldest.split('\n').at(-1) ?? '');
+  return commit !== null && commit.parents.length > 0;
+}

@@ -14,10 +14,15 @@ import { overviewMethods } from './api/overview.ts';
 import { recoveryMethods } from './api/recovery.ts';
 import { runnerMethods } from './api/runner.ts';
 import { sessionMethods } from './api/sessions.ts';
+import { syncMethods } from './api/sync.ts';
 import { watchMethods } from './api/watch.ts';
 import { readClaimFile } from './claim-file.ts';
+import { contactedAt } from './contact.ts';
 import { Engine } from './engine.ts';
 import { localPublisher } from './publish.ts';
+import { Remote } from './remote.ts';
+import { RemotePublisher } from './remote-publisher.ts';
+import { remoteSettings } from './remote-settings.ts';
 import { Transactor } from './transact.ts';
 
 export interface StoreOptions {
@@ -25,6 +30,10 @@ export interface StoreOptions {
   cwd?: string;
   /** State branch; `gitstate.branch`, else `gitstate`. */
   branch?: string;
+  /** Name of the configured remote through which the state is shared; `gitstate.remote`, else none. */
+  remote?: string;
+  /** Works without the remote; `sync` tells it later. */
+  offline?: boolean;
   session?: string;
   worker?: string;
   token?: string;
@@ -47,12 +56,24 @@ export type Store = Awaited<ReturnType<typeof openStoreIn>>;
 export async function openStoreIn(options: StoreOptions, surroundings: Surroundings) {
   const { env } = surroundings;
   const cwd = options.cwd ?? surroundings.cwd;
-  const engine = await Engine.open({ cwd, env, branch: options.branch, onExit: surroundings.onExit });
+  const engine = await Engine.open({
+    cwd,
+    env,
+    branch: options.branch,
+    remote: options.remote,
+    onExit: surroundings.onExit,
+  });
   const worker = derivedWorker(engine);
-  const transactor = new Transactor(engine, { publisher: localPublisher(engine), derivedWorker: worker });
+  const settings = remoteSettings(engine.repository, options);
+  const remote = settings && new Remote(engine, settings);
+  const { offline = false } = options;
+  const publisher = remote ? new RemotePublisher(engine, remote) : localPublisher(engine, { offline });
+  const transactor = new Transactor(engine, { publisher, derivedWorker: worker });
   const context: Context = {
     engine,
     transactor,
+    remote,
+    offline,
     derivedWorker: worker,
     defaults: {
       session: options.session,
@@ -73,6 +94,7 @@ export async function openStoreIn(options: StoreOptions, surroundings: Surroundi
     ...historyMethods(context),
     ...recoveryMethods(context),
     ...overviewMethods(context),
+    ...syncMethods(context),
     ...watchMethods(context),
 
     /** What only a runner of commands needs. */
@@ -86,6 +108,9 @@ export async function openStoreIn(options: StoreOptions, surroundings: Surroundi
 
     /** The bytes of a blob that the state names, such as an artifact. */
     blob: (oid: string) => streamBlob(engine.repository, oid),
+
+    /** When the remote was last heard by whose word operations count; null: never, or there is none. */
+    asOf: () => (engine.remoteName === undefined ? null : contactedAt(engine, engine.remoteName)),
 
     /** The repository that was found. */
     repository: engine.repository,

@@ -71,6 +71,9 @@ export function proposal<S extends z.ZodType>(
   return { name, schema: schema as z.ZodType<z.infer<S>>, decide };
 }
 
+/** How durable an answer is: on this machine, on the remote, or here until the next `sync`. */
+export type Durability = 'local' | 'remote' | 'offline';
+
 /** What became of a proposal. */
 export interface Landed {
   /** The commit of the operation; null where nothing had to change. */
@@ -81,4 +84,5 @@ export interface Landed {
   state: State;
   /** Whether the operation was in the history already, under the same id. */
   repeated: boolean;
+  durability: Durability;
 }

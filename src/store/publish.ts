@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Operation } from '../core/operation.ts';
 import { livenessOf } from '../env.ts';
 import { GitStateError } from '../errors.ts';
 import type { NewObject } from '../git/objects.ts';
@@ -8,6 +9,7 @@ import type { Engine } from './engine.ts';
 import { contains } from './history.ts';
 import { movesFrom } from './moves.ts';
 import type { Held } from './mutex.ts';
+import type { Durability } from './proposal.ts';
 import { clearDeadRefLock } from './ref-lock.ts';
 import type { Snapshot, Wanted } from './snapshot.ts';
 
@@ -26,31 +28,60 @@ export interface Publication {
   pinned: boolean;
   /** Where the branch is after the last operation. */
   tip: Snapshot;
+  /** What is published, oldest first. */
+  readonly operations: Operation[];
+  /** How many answers publish nothing: they are right only if `base` is the newest state. */
+  unproven: number;
 }
 
 /** A publication that has nothing to publish yet. */
 export function publicationOn(base: Snapshot): Publication {
-  return { base, objects: [], refs: new Map(), expected: new Map(), pinned: false, tip: base };
+  return {
+    base,
+    objects: [],
+    refs: new Map(),
+    expected: new Map(),
+    pinned: false,
+    tip: base,
+    operations: [],
+    unproven: 0,
+  };
 }
 
 /** Where operations are decided and count. */
 export interface Publisher {
-  /** What a group is decided on top of: the newest state that is known, with the contents of `wanted`. */
-  begin(wanted: Wanted): Promise<Publication>;
-  /** @returns false after a lost race: then all is decided anew. */
-  publish(publication: Publication, held: Held): Promise<boolean>;
+  /** How long a transaction may take at most, in milliseconds: others wait for it. */
+  readonly deadlineMs: number;
+  /** One transaction: what it learns of the newest state it need not ask again. */
+  transaction(): Transaction;
+  /** Asks others what is new. Call it under the mutex. */
+  refresh?(held: Held): Promise<void>;
 }
 
-/** The branch of this repository decides. */
-export function localPublisher(engine: Engine): Publisher {
-  return {
+export interface Transaction {
+  /** What a group is decided on top of: the newest state that is known, with the contents of `wanted`.
+   *  @param searching whether an operation may be in the history already, so that all of it has to be known. */
+  begin(wanted: Wanted, searching: boolean): Promise<Publication>;
+  publish(publication: Publication, held: Held): Promise<Published>;
+}
+
+/** After a lost race all is decided anew; where the outcome is unclear, what is decided anew may have landed already. */
+export type Published = Durability | 'lost' | 'unclear';
+
+/** The branch of this repository decides. @param offline whether a server's is to be told later. */
+export function localPublisher(engine: Engine, { offline = false } = {}): Publisher {
+  const transaction: Transaction = {
     begin: async (wanted) => publicationOn(await engine.current(wanted)),
-    publish: (publication, held) => publish(engine, publication, held),
+    publish: async (publication, held) => {
+      if (!(await publishHere(engine, publication, held))) return 'lost';
+      return offline ? 'offline' : 'local';
+    },
   };
+  return { deadlineMs: 0, transaction: () => transaction };
 }
 
 /** Stores the objects and moves the refs. @returns false after a lost race. */
-async function publish(
+export async function publishHere(
   engine: Engine,
   { base, tip: snapshot, objects, refs, expected, pinned }: Publication,
   held: Held,
@@ -74,7 +105,7 @@ async function publish(
   }
   if (moves.length === 0) return true;
   await engine.write(objects);
-  const outcome = await move(engine, moves, held);
+  const outcome = await moveRefs(engine, moves, held);
   const tip = await engine.tip(snapshot.commit);
   const landed = branchMoves ? await isIn(engine, tip, snapshot.commit!) : outcome === 'moved';
   if (!landed) return lost(engine, moves, tip === base.commit);
@@ -83,7 +114,8 @@ async function publish(
   return true;
 }
 
-async function move(engine: Engine, moves: RefMove[], held: Held): Promise<'moved' | 'failed'> {
+/** Moves refs of this repository, past a lock that a dead child of ours has left. */
+export async function moveRefs(engine: Engine, moves: RefMove[], held: Held): Promise<'moved' | 'failed'> {
   const outcome = await engine.refs.transact(moves);
   if (outcome === 'moved') return outcome;
   const children = [...held.inherited, ...(engine.refs.wasKilled ? engine.mutex.children : [])];

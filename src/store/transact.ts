@@ -6,7 +6,7 @@ import type { Engine } from './engine.ts';
 import { Decider, type Group, type Waiting } from './group.ts';
 import type { Held } from './mutex.ts';
 import type { Landed, Proposal } from './proposal.ts';
-import type { Publisher } from './publish.ts';
+import { type Publication, type Publisher, publicationOn } from './publish.ts';
 import { hashRequest, parseRequest } from './request.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -27,6 +27,8 @@ interface TransactorOptions {
 /** Races lost before giving up. Behind the mutex hardly any is. */
 const attemptsMax = 40;
 const groupMax = 256;
+/** How long to wait for the writers before, where each is quick. */
+const waitMs = 30_000;
 
 export class Transactor {
   readonly #engine: Engine;
@@ -36,6 +38,7 @@ export class Transactor {
   /** Sessions whose contents this process has needed. */
   readonly #wanted = new Set<string>();
   #running: Promise<void> | null = null;
+  #asked = false;
 
   constructor(engine: Engine, { publisher, derivedWorker }: TransactorOptions) {
     this.#engine = engine;
@@ -46,7 +49,30 @@ export class Transactor {
   /** The state of the branch now, with the contents of what was needed so far and of `session`. */
   async read(session?: string | 'all'): Promise<Snapshot> {
     if (session !== undefined && session !== 'all') this.#wanted.add(keyOf(session));
-    return this.#engine.current(session === 'all' ? 'all' : this.#wanted);
+    const wanted = session === 'all' ? 'all' : this.#wanted;
+    const snapshot = await this.#engine.current(wanted);
+    if (snapshot.commit !== null || this.#asked) return snapshot;
+    // A clone that knows nothing yet, such as one of CI, looks at its remote once.
+    this.#asked = true;
+    await this.refresh();
+    return this.#engine.current(wanted);
+  }
+
+  /** Asks the remote, where there is one, what is new; then reads see it. */
+  async refresh(): Promise<void> {
+    const refresh = this.#publisher.refresh?.bind(this.#publisher);
+    if (refresh !== undefined) await this.exclusively(0, refresh);
+  }
+
+  /** Runs `action` while no other writer of this repository does anything.
+   *  @param deadlineMs how much longer than usual it may wait for its turn. */
+  async exclusively<T>(deadlineMs: number, action: (held: Held) => Promise<T>): Promise<T> {
+    const held = await this.#acquire(deadlineMs);
+    try {
+      return await action(held);
+    } finally {
+      held.release();
+    }
   }
 
   /** Runs `compute` on the newest state, loading whatever it turns out to need. */
@@ -60,7 +86,10 @@ export class Transactor {
     input: unknown,
   ): Promise<{ before: State; after: State; operation: Operation | null }> {
     const waiting = this.#waitingFor(proposal, parseRequest(proposal, input), {}, ignore, ignore);
-    const group = await this.#decide(new Set([waiting]));
+    const group = await this.#withLoaded(async () => {
+      const start = publicationOn(await this.read());
+      return this.#decide(start, new Set([waiting]));
+    });
     for (const { error } of group.refused) throw error;
     const [prepared] = group.prepared;
     return {
@@ -120,12 +149,7 @@ export class Transactor {
   async #runGroup(group: Waiting[]): Promise<void> {
     const unsettled = new Set(group);
     try {
-      const held = await this.#engine.mutex.acquire();
-      try {
-        await this.#publishGroup(unsettled, held);
-      } finally {
-        held.release();
-      }
+      await this.exclusively(0, (held) => this.#publishGroup(unsettled, held));
     } catch (error) {
       for (const waiting of unsettled) waiting.reject(error);
     }
@@ -133,15 +157,21 @@ export class Transactor {
 
   async #publishGroup(unsettled: Set<Waiting>, held: Held): Promise<void> {
     const { env } = this.#engine;
+    const transaction = this.#publisher.transaction();
     for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
-      const group = await this.#decide(unsettled);
-      if (await this.#publisher.publish(group, held)) {
+      const group = await this.#withLoaded(async () => {
+        const searching = [...unsettled].some(({ given }) => given);
+        return this.#decide(await transaction.begin(this.#wanted, searching), unsettled);
+      });
+      const outcome = await transaction.publish(group, held);
+      if (outcome !== 'lost' && outcome !== 'unclear') {
         // Only now is it certain that each was decided on a state that came to be; refusals, too.
-        for (const { waiting, landed } of group.prepared) waiting.resolve(landed);
+        for (const { waiting, landed } of group.prepared) waiting.resolve({ ...landed, durability: outcome });
         for (const { waiting, error } of group.refused) waiting.reject(error);
         unsettled.clear();
         return;
       }
+      if (outcome === 'unclear') for (const waiting of unsettled) waiting.given = true;
       await env.sleep(Math.random() * Math.min(200, 2 ** Math.min(attempt, 7)));
     }
     throw new GitStateError('CONTENTION', `lost ${attemptsMax} races for '${this.#engine.branchRef}'`, {
@@ -150,12 +180,13 @@ export class Transactor {
     });
   }
 
-  #decide(unsettled: ReadonlySet<Waiting>): Promise<Group> {
+  #decide(start: Publication, unsettled: ReadonlySet<Waiting>): Promise<Group> {
     this.#decider.forget();
-    return this.#withLoaded(async () => {
-      const start = await this.#publisher.begin(this.#wanted);
-      return this.#decider.decide(start, unsettled);
-    });
+    return this.#decider.decide(start, unsettled);
+  }
+
+  #acquire(moreMs: number): Promise<Held> {
+    return this.#engine.mutex.acquire({ deadlineMs: waitMs + this.#publisher.deadlineMs + moreMs });
   }
 
   /** Repeats `compute` with whatever session it turns out to need. */

@@ -32,7 +32,7 @@ export const importCommand = command<ImportFlags>({
     const file = resolve(cwd, operands.require('FILE'));
     const document = await readJson(file, env.now());
     const store = await invocation.store();
-    const { sessions, warnings, commit, changed } = await importDocument(store, {
+    const { sessions, warnings, commit, changed, durability } = await importDocument(store, {
       format: options.format,
       document,
       ...(flags.session === undefined ? {} : { session: flags.session }),
@@ -46,7 +46,7 @@ export const importCommand = command<ImportFlags>({
     }
     const [session = null] = sessions;
     return {
-      value: { session, sessions, warnings, commit, changed, durability: 'local' },
+      value: { session, sessions, warnings, commit, changed, durability },
       human: ({ colors }) => [
         `${options.dryRun ? 'would import' : 'imported'} ${counted(sessions.length, 'session')}: ${colors.bold(sessions.join(', '))}`,
       ],

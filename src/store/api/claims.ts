@@ -13,6 +13,7 @@ import type { Landed } from '../proposal.ts';
 import { featureClaim, heartbeat } from '../proposals/claim.ts';
 import { featureRelease } from '../proposals/feature.ts';
 import { isDerivedFrom } from '../proposals/scope.ts';
+import { claimWarning } from '../sharing.ts';
 import { claimIdOf, parseToken, randomPartOf, readSecret } from '../token.ts';
 import {
   type CallOptions,
@@ -60,7 +61,7 @@ export interface ClaimAnswer extends Written {
 const pollMs = 200;
 
 export function claimMethods(context: Context) {
-  const { engine, defaults } = context;
+  const { engine, transactor, defaults } = context;
 
   /** The token that belongs to a landed claim. */
   function tokenOf(landed: Landed, given: string | undefined): string | null {
@@ -120,12 +121,21 @@ export function claimMethods(context: Context) {
     }
   }
 
+  let warned = context.remote !== null || context.offline;
+  async function warnOnce(): Promise<void> {
+    if (warned) return;
+    const warning = await claimWarning(engine);
+    if (warning !== null) context.warn(warning);
+    warned = true;
+  }
+
   async function claimNow({ wait: _wait, base, ...options }: ClaimOptions): Promise<ClaimAnswer> {
     const { session, worker, token } = scoped(context, {
       ...options,
       feature: options.feature ?? defaults.feature,
     });
     const request = { ...options, feature: options.feature ?? defaults.feature, session, worker, token };
+    await warnOnce();
     const landed = await submit(context, featureClaim, request);
     const made = tokenOf(landed, token);
     const path = options.worktree ? await withWorktree(landed, made, base) : null;
@@ -175,6 +185,7 @@ export function claimMethods(context: Context) {
 
     /** Whether a claim is still mine: the answer says so, and whether its lease is over. */
     async claimCheck(options: CallOptions & { feature?: string } = {}) {
+      await transactor.refresh();
       const { session: id, worker, token, feature: named } = scoped(context, options);
       const { session, contents, state } = await readSession(context, { session: id });
       const claimId = token === undefined ? null : parseToken(token);

@@ -5,8 +5,9 @@ import { type Instant, instantOf } from '../../core/time.ts';
 import { type FeatureView, featureView, type Renewals } from '../../core/views.ts';
 import type { ClaimFile } from '../claim-file.ts';
 import type { Engine } from '../engine.ts';
-import type { Landed, Proposal } from '../proposal.ts';
+import type { Durability, Landed, Proposal } from '../proposal.ts';
 import { readableSessionOf } from '../proposals/scope.ts';
+import type { Remote } from '../remote.ts';
 import type { Snapshot } from '../snapshot.ts';
 import type { Transactor } from '../transact.ts';
 
@@ -29,9 +30,6 @@ export interface ReadOptions {
   at?: string;
 }
 
-/** How durable an answer is: on this machine, on the remote, or only queued. */
-export type Durability = 'local' | 'remote' | 'offline';
-
 export interface Written {
   /** The commit of the operation; null where nothing had to change. */
   commit: string | null;
@@ -52,6 +50,10 @@ export interface Defaults {
 export interface Context {
   readonly engine: Engine;
   readonly transactor: Transactor;
+  /** The remote by which operations count; null where this repository decides. */
+  readonly remote: Remote | null;
+  /** Whether the remote is left out on purpose. */
+  readonly offline: boolean;
   /** Name for a worker that gives none. */
   readonly derivedWorker: string;
   readonly defaults: Defaults;
@@ -94,8 +96,8 @@ export async function submit<R>(
   return transactor.submit(proposal, given, { operationId: opId });
 }
 
-export function writtenOf({ commit, repeated }: Landed): Written {
-  return { commit, changed: commit !== null && !repeated, durability: 'local' };
+export function writtenOf({ commit, repeated, durability }: Landed): Written {
+  return { commit, changed: commit !== null && !repeated, durability };
 }
 
 /** The session and feature that a mutation was about, as they stand after it. */

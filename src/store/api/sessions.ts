@@ -19,6 +19,7 @@ import {
   sessionUpdate,
 } from '../proposals/session.ts';
 import { storeInit } from '../proposals/store.ts';
+import { lookForStore } from '../sharing.ts';
 import {
   type CallOptions,
   type Context,
@@ -88,6 +89,10 @@ export function sessionMethods(context: Context) {
   return {
     /** Creates the state branch; on a store that is there already nothing changes. */
     async init(options: { preset?: string; opId?: string } = {}) {
+      if (context.remote === null && !context.offline && (await engine.tip()) === null) {
+        const warning = await context.transactor.exclusively(0, (held) => lookForStore(engine, held));
+        if (warning !== null) context.warn(warning);
+      }
       const readme = readmeObject(engine.repository.objectFormat);
       await engine.write([readme]);
       const landed = await submit(context, storeInit, { ...options, readme: readme.oid });

@@ -1,0 +1,138 @@
+import { seenRefOf } from '../codec/tag.ts';
+import { GitStateError } from '../errors.ts';
+import type { Oid } from '../git/ids.ts';
+import type { PushAnswer } from '../git/push-answer.ts';
+import { type RefUpdate, Transport } from '../git/transport.ts';
+import { noteContact } from './contact.ts';
+import type { Engine } from './engine.ts';
+import { contains } from './history.ts';
+import type { Held } from './mutex.ts';
+import { moveRefs } from './publish.ts';
+import type { RemoteSettings } from './remote-settings.ts';
+import { type Standing, standingOf } from './standing.ts';
+
+/** What the remote's state branch is known to hold, and the exchanges with it. Its branch is followed forward only: one
+ *  that was rewound, replaced or deleted is named and left alone. All calls are made under the mutex. */
+
+/** Commits that a shallow clone takes of a branch which it meets for the first time. */
+const firstDepth = 50;
+
+export const leaseRefspec = '+refs/gitstate/leases/*:refs/gitstate/leases/*';
+
+export class Remote {
+  readonly name: string;
+  readonly settings: RemoteSettings;
+  /** Ours alone, so that no fetch of the user's moves it: what the remote's branch was last seen to hold. */
+  readonly seenRef: string;
+  readonly #engine: Engine;
+  readonly #transport: Transport;
+  #standing: Standing | null = null;
+  #deepened = false;
+
+  constructor(engine: Engine, settings: RemoteSettings) {
+    const { name, timeoutMs, pushOptions } = settings;
+    this.name = name;
+    this.settings = settings;
+    this.seenRef = seenRefOf(name, engine.branchRef);
+    this.#engine = engine;
+    this.#transport = new Transport(engine.repository, { remote: name, timeoutMs, pushOptions });
+  }
+
+  /** How our branch stands to the remote's as last seen. */
+  async standing(): Promise<Standing> {
+    const { reader, branchRef } = this.#engine;
+    const [seen, local] = await Promise.all([reader.resolve(this.seenRef), reader.resolve(branchRef)]);
+    const known = this.#standing;
+    if (known !== null && known.seen === seen && known.local === local) return known;
+    this.#standing = await standingOf(this.#engine, seen, local);
+    return this.#standing;
+  }
+
+  /** Our branch goes along where it has nothing of its own. */
+  async follow(held: Held): Promise<void> {
+    const { seen, local, unpushed, relation } = await this.standing();
+    if (seen === null || seen === local || unpushed.length > 0 || relation !== 'ahead') return;
+    const { branchRef } = this.#engine;
+    await moveRefs(this.#engine, [{ ref: branchRef, oldOid: local, newOid: seen }], held);
+  }
+
+  /** Brings the remote's branch and the leases.
+   *  @throws REMOTE_DIVERGED where its branch no longer contains what we saw there, REMOTE_UNREACHABLE, REMOTE_REJECTED */
+  async fetch(): Promise<void> {
+    const { reader, branchRef, repository } = this.#engine;
+    const [seen, local] = await Promise.all([reader.resolve(this.seenRef), reader.resolve(branchRef)]);
+    const have = [seen, local].filter((oid) => oid !== null);
+    const depth = have.length === 0 && repository.shallow() ? firstDepth : undefined;
+    const refspecs = [`${branchRef}:${this.seenRef}`, leaseRefspec];
+    const clean = await this.#transport.fetch(refspecs, { have, depth });
+    if (!clean) await this.#explain(seen, () => this.#transport.fetch(refspecs, { have }));
+    noteContact(this.#engine, this.name);
+  }
+
+  /** Brings more refs, and the whole history of the state in a clone that is cut off. */
+  async fetchMore(refspecs: readonly string[]): Promise<boolean> {
+    const have = await this.#engine.reader.resolve(this.seenRef);
+    return this.#transport.fetch(refspecs, { have: have === null ? [] : [have] });
+  }
+
+  /** Brings the history of the state back to its root; that of the code stays as it is. */
+  async deepen(): Promise<void> {
+    const { branchRef } = this.#engine;
+    // Not Git's own number for "all": that one would bring all of the user's history, too.
+    if (this.#deepened) return;
+    await this.#transport.fetch([`${branchRef}:${this.seenRef}`], { have: [], depth: 2 ** 30 });
+    this.#deepened = true;
+  }
+
+  /** What the refs of these patterns hold on the remote. */
+  list(patterns: readonly string[]): Promise<Map<string, Oid>> {
+    return this.#transport.list(patterns);
+  }
+
+  async push(updates: readonly RefUpdate[]): Promise<PushAnswer> {
+    const answer = await this.#transport.push(updates);
+    if (answer.kind === 'landed') noteContact(this.#engine, this.name);
+    return answer;
+  }
+
+  /** Takes the remote's branch as it is, whatever we saw there before. @param oid null: it has none. */
+  async adopt(oid: Oid | null): Promise<void> {
+    const { branchRef, refs, reader } = this.#engine;
+    if (oid === null) {
+      await refs.transact([{ ref: this.seenRef, newOid: null }]);
+      return;
+    }
+    const clean = await this.#transport.fetch([`+${branchRef}:${this.seenRef}`, leaseRefspec], { have: [] });
+    if (clean && (await reader.resolve(this.seenRef)) === oid) return noteContact(this.#engine, this.name);
+    throw new GitStateError('CONTENTION', `the branch on '${this.name}' moved again meanwhile`, {
+      hint: `look at it once more: \`git state sync ${this.name}\``,
+    });
+  }
+
+  /** Why a fetch could not move what it should: the refs of the server tell. */
+  async #explain(seen: Oid | null, again: () => Promise<boolean>): Promise<void> {
+    const { branchRef, reader } = this.#engine;
+    const there = (await this.#transport.list([branchRef])).get(branchRef) ?? null;
+    if (there === seen) return;
+    if (there === null) throw this.#diverged(seen, null, 'is gone');
+    // A lock in the way, or a lease that moved meanwhile: the branch itself may be fine.
+    if (await again()) return;
+    const now = await reader.resolve(this.seenRef);
+    if (now !== seen && now !== null) return;
+    throw this.#diverged(seen, there, 'no longer contains what was seen there');
+  }
+
+  #diverged(local: Oid | null, remote: Oid | null, what: string): GitStateError {
+    const branch = this.#engine.branchRef.replace(/^refs\/heads\//, '');
+    const zero = '0'.repeat(40);
+    return new GitStateError('REMOTE_DIVERGED', `branch '${branch}' of '${this.name}' ${what}`, {
+      hint: `find out who moved it; \`git state sync ${this.name} --adopt-remote ${remote ?? zero}\` takes it as it is and puts ours on top`,
+      details: { local, remote, remote_name: this.name },
+    });
+  }
+}
+
+/** Whether `tip` contains all of `oid`'s history. */
+export function isIn(engine: Engine, tip: Oid | null, oid: Oid): Promise<boolean> {
+  return tip === null ? Promise.resolve(false) : contains(engine, tip, oid);
+}

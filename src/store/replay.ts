@@ -1,0 +1,124 @@
+import { apply } from '../core/apply.ts';
+import { describe } from '../core/describe.ts';
+import type { Operation, OperationType } from '../core/operation.ts';
+import { NotLoaded } from '../core/state.ts';
+import { instantOf } from '../core/time.ts';
+import { GitStateError, isGitStateError } from '../errors.ts';
+import type { Oid } from '../git/ids.ts';
+import type { Engine } from './engine.ts';
+import { operationOf, readCommit, walk } from './history.ts';
+import { wantedRefs } from './moves.ts';
+import type { Publication } from './publish.ts';
+import { record } from './record.ts';
+
+/** An operation of ours that no longer applies on top of what others did. */
+export interface Rejection {
+  /** Operation id; the commit's own where it was made by hand. */
+  id: string;
+  op: OperationType | null;
+  session: string | null;
+  feature: string | null;
+  subject: string;
+  /** Where it stood in our history. */
+  commit: Oid;
+  code: string;
+  message: string;
+}
+
+export interface Replayed {
+  /** How many were applied again, with new commits. */
+  replayed: number;
+  rejected: Rejection[];
+}
+
+/** They put a whole state in place, or decide by all of it: over commits that they did not see they would undo them. */
+const neverReplayed: ReadonlySet<OperationType> = new Set([
+  'state.restore',
+  'store.import',
+  'store.reset',
+  'store.cleanup',
+]);
+
+/** Applies the operations of `commits` again on top of `publication`, one by one, with the same rules and ids. What
+ *  the remote has already under the same id is passed over.
+ *  @param known ids of the operations that the remote has and we had not seen. @throws NotLoaded */
+export async function replay(
+  engine: Engine,
+  publication: Publication,
+  commits: readonly Oid[],
+  known: ReadonlySet<string>,
+): Promise<Replayed> {
+  const rejected: Rejection[] = [];
+  let replayed = 0;
+  for (const oid of commits) {
+    const commit = (await readCommit(engine.reader, oid))!;
+    const [subject = ''] = commit.message.split('\n');
+    const label = { commit: oid, subject };
+    let operation: Operation | null = null;
+    try {
+      operation = await operationOf(engine.reader, commit);
+      if (operation === null) throw byHand(oid);
+      if (known.has(operation.id)) continue;
+      // Both began with one; the other's stands.
+      if (operation.type === 'store.init' && publication.tip.state.store) continue;
+      if (neverReplayed.has(operation.type)) throw unseen(operation);
+      if (await replayOne(engine, publication, operation)) replayed += 1;
+    } catch (error) {
+      if (error instanceof NotLoaded || !isGitStateError(error)) throw error;
+      const { feature = null } = (operation?.args ?? {}) as { feature?: string | null };
+      rejected.push({
+        id: operation?.id ?? oid,
+        op: operation?.type ?? null,
+        session: operation?.session ?? null,
+        feature,
+        ...label,
+        code: error.code,
+        message: error.message,
+      });
+    }
+  }
+  return { replayed, rejected };
+}
+
+async function replayOne(engine: Engine, publication: Publication, given: Operation): Promise<boolean> {
+  const before = publication.tip;
+  const at = instantOf(Math.max(Date.parse(given.at), before.at * 1000));
+  const operation = { ...given, at };
+  const stateAt = () => {
+    throw unseen(given);
+  };
+  const after = apply(before.state, operation, { stateAt });
+  if (after === before.state && operation.type !== 'note.add') return false;
+  const { repository, identity } = engine;
+  const recorder = { format: repository.objectFormat, identity };
+  const { snapshot, author, objects } = record(recorder, before, operation, after);
+  const wanted = wantedRefs(before.state, after, { ...recorder, commit: snapshot.commit, author });
+  publication.objects.push(...objects, ...wanted.objects);
+  for (const [ref, oid] of wanted.refs) publication.refs.set(ref, oid);
+  publication.operations.push(operation);
+  publication.tip = snapshot;
+  return true;
+}
+
+/** Ids of the operations between `tip` and `base`, `base` left out. */
+export async function operationIds(engine: Engine, tip: Oid, base: Oid | null): Promise<Set<string>> {
+  const ids = new Set<string>();
+  for await (const commit of walk(engine, tip)) {
+    if (commit.oid === base) break;
+    const id = /^gitstate-id: (.*)$/m.exec(commit.message)?.[1];
+    if (id !== undefined) ids.add(id);
+  }
+  return ids;
+}
+
+function byHand(oid: Oid): GitStateError {
+  return new GitStateError('CONFLICT', `commit ${oid.slice(0, 12)} was made by hand and cannot be replayed`);
+}
+
+function unseen(operation: Operation): GitStateError {
+  return new GitStateError(
+    'CONFLICT',
+    `'${describe(operation)}' was decided without knowing what others did meanwhile`,
+    { hint: 'look at the present state, then do it anew if it is still wanted' },
+  );
+}
