@@ -1,4 +1,5 @@
-// Prints how many tests passed and failed by vitest's JSON report. A suite that could not even be loaded is a failure.
+// Prints how many tests passed, failed and were skipped by vitest's JSON report, and names the skipped ones on stderr.
+// A suite that could not even be loaded is a failure.
 import { readFileSync } from 'node:fs';
 
 try {
@@ -6,7 +7,11 @@ try {
   const broken = testResults.filter(
     ({ status, assertionResults }) => status === 'failed' && assertionResults.length === 0,
   );
-  console.log(numPassedTests, numFailedTests + broken.length);
+  const skipped = testResults
+    .flatMap(({ assertionResults }) => assertionResults)
+    .filter(({ status }) => status !== 'passed' && status !== 'failed');
+  for (const { fullName } of skipped) console.error(`skipped: ${fullName}`);
+  console.log(numPassedTests, numFailedTests + broken.length, skipped.length);
 } catch {
-  console.log(0, 1);
+  console.log(0, 1, 0);
 }
