@@ -46,7 +46,7 @@ export async function startProxy(
     sockets.add(socket);
     return socket.on('error', () => {}).on('close', () => sockets.delete(socket));
   };
-  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (client) => {
     watch(client);
     const number = connections.length + 1;
     const fault = proxy.plan(number, generator(seed * 1_000_003 + number));
@@ -60,7 +60,11 @@ export async function startProxy(
       if (fault.kind === 'refuse') client.resetAndDestroy();
       return;
     }
-    join(client, watch(connect({ port: target, host: '127.0.0.1', allowHalfOpen: true })), record);
+    join(
+      client,
+      watch(connect({ port: target, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })),
+      record,
+    );
   });
   const port = await listen(server);
   server.unref();
