@@ -102,7 +102,7 @@ describe('the shell of the templates', () => {
   });
 
   test('calls commands that exist', () => {
-    const known = new Set([...[...commandTable.keys()].map((name) => name.split(' ')[0]), 'resume', 'sync']);
+    const known = new Set([...[...commandTable.keys()].map((name) => name.split(' ')[0]), 'resume']);
     const called = scripts.flatMap((script) =>
       [...script.matchAll(/git state (\w+)/g)].map(([, name]) => name!),
     );
@@ -177,8 +177,11 @@ describe('a job at GitHub', () => {
     expect(readFileSync(join(place.repository.path, 'worked'), 'utf8')).toBe('001 plan\n001 build\n');
     expect(await runStep(place, 'Complete', env)).toMatchObject({ status: 0 });
     expect(await featureOf(place)).toMatchObject({ status: 'completed', summary: 'run 7' });
+    const tip = place.repository.git('rev-parse', 'gitstate');
+    expect(place.repository.git('ls-remote', 'origin', 'refs/heads/gitstate')).toContain(tip);
     expect(await runStep(place, 'Claim', env)).toMatchObject({ status: 0 });
     expect(env.output_feature).toBe('');
+    expect(await runStep(place, 'Fetch the state', env)).toMatchObject({ status: 0 });
     const GITHUB_STEP_SUMMARY = join(temporaryDirectory(), 'summary');
     expect(await runStep(place, 'Summary', { ...env, GITHUB_STEP_SUMMARY })).toMatchObject({ status: 0 });
     expect(readFileSync(GITHUB_STEP_SUMMARY, 'utf8')).toContain('| 001 |');
