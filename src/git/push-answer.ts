@@ -41,6 +41,8 @@ export function parsePush({
   if (missing.length > 0) return { kind: 'stale', missing };
   const rejected = lines.filter((line) => line.startsWith('!'));
   if (status === 0 && lines.length > 0 && rejected.length === 0) return { kind: 'landed' };
+  if (/ref updates aborted by hook/.test(stderr))
+    throw refusal('a hook there stops the move of a ref', stderr);
   if (/does not support --atomic/.test(stderr)) throw refusal('it cannot move several refs at once', stderr);
   if (rejected.length === 0) return { kind: 'failed', nothingSent: initialContact.test(stderr) };
   const reasons = rejected.map((line) => line.split('\t')[2] ?? '');

@@ -34,6 +34,8 @@ const steps: ReadonlySet<OperationType> = new Set(['step.start', 'step.done', 's
 
 /** The server's own locks are in the way for so many tries at most. */
 const contendedMax = 8;
+/** A connection may break again and again after the server took the push, or before. */
+const unclearMax = 4;
 const coalesceMs = 30_000;
 
 export class RemotePublisher implements Publisher {
@@ -81,6 +83,7 @@ class RemoteTransaction implements Transaction {
   #fresh = false;
   #mustFetch = false;
   #contended = 0;
+  #unclear = 0;
 
   constructor(engine: Engine, remote: Remote, { deferrable }: { deferrable: Deferrable | null }) {
     this.#engine = engine;
@@ -118,9 +121,7 @@ class RemoteTransaction implements Transaction {
       if (outcome !== null) return outcome;
     }
     await settleHere(engine, this.#remote, { standing: this.#standing, publication, held });
-    if (await this.#hasNewTags(publication)) {
-      await followCheckpoints(engine, this.#remote, publication.tip.state, held).catch(ignoreAbsence);
-    }
+    await this.#followTags(publication, held);
     return 'remote';
   }
 
@@ -150,7 +151,11 @@ class RemoteTransaction implements Transaction {
     const moved = tip.commit !== null && tip.commit !== seenBefore;
     if (moved ? await isIn(this.#engine, seen, tip.commit!) : await areHeld(this.#engine, updates))
       return null;
-    if (answer.kind === 'unclear') return 'unclear';
+    if (answer.kind === 'unclear') {
+      this.#unclear += 1;
+      if (this.#unclear < unclearMax) return 'unclear';
+      throw outcomeUnknown(this.#remote.name, answer.message, publication);
+    }
     if (answer.kind === 'contended') this.#contended += 1;
     if (this.#contended < contendedMax) return 'lost';
     const message = answer.kind === 'contended' ? answer.message : 'its refs cannot be moved';
@@ -164,13 +169,15 @@ class RemoteTransaction implements Transaction {
     );
   }
 
-  /** Whether others made checkpoints meanwhile. They are known from the branch; their tags are for people. */
-  async #hasNewTags({ base, tip }: Publication): Promise<boolean> {
+  /** Others may have made checkpoints meanwhile. They are known from the branch; their tags are for people. */
+  async #followTags({ base, tip }: Publication, held: Held): Promise<void> {
     const { local } = this.#standing;
-    if (local === null || local === base.commit) return false;
-    const { state } = await this.#engine.past(local);
-    const refs = refNames(this.#engine, state, tip.state);
-    return refs.some((ref) => ref.startsWith('refs/gitstate/checkpoints/'));
+    if (local === null || tip.commit === null || local === base.commit) return;
+    const engine = this.#engine;
+    const [before, after] = [await engine.past(local), await engine.past(tip.commit)];
+    const refs = refNames(engine, before.state, after.state);
+    if (!refs.some((ref) => ref.startsWith('refs/gitstate/checkpoints/'))) return;
+    await followCheckpoints(engine, this.#remote, after.state, held).catch(ignoreAbsence);
   }
 
   /** Whether all of it may wait for the next push. */
@@ -320,14 +327,14 @@ function outcomeUnknown(
   remote: string,
   message: string,
   { operations }: Publication,
-  cause: GitStateError,
+  cause?: GitStateError,
 ): GitStateError {
   const ids = operations.map(({ id }) => id);
   const how =
     ids.length > 0 ? `repeat it with --op-id ${ids.at(-1)}, once '${remote}' answers again` : 'try again';
   return new GitStateError('OUTCOME_UNKNOWN', `'${remote}' may or may not have taken it: ${message}`, {
     hint: how,
-    details: { remote, op_ids: ids, cause: cause.code },
+    details: { remote, op_ids: ids, cause: cause?.code ?? null },
     cause,
   });
 }

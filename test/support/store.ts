@@ -8,10 +8,17 @@ afterAll(async () => {
   for (const store of open.splice(0)) await store.close();
 });
 
+/** Closes the store after the tests of the file. */
+export function keepUntilEnd(store: Store): void {
+  open.push(store);
+}
+
 /** The real environment with a clock that the test can move. */
 export interface TestEnv extends Env {
   /** Added to the real time, in milliseconds. */
   offsetMs: number;
+  variables: Env['variables'];
+  identity: Env['identity'];
 }
 
 export function testEnv(): TestEnv {
@@ -35,7 +42,7 @@ export async function openTestStore(
   env: Env = testEnv(),
 ): Promise<Store> {
   const store = await openStoreIn(options, { env, cwd });
-  open.push(store);
+  keepUntilEnd(store);
   return store;
 }
 
