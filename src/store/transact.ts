@@ -159,6 +159,8 @@ export class Transactor {
     const { env } = this.#engine;
     const transaction = this.#publisher.transaction();
     for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
+      // What was submitted meanwhile goes along: after a lost race, or while a server was asked.
+      for (const waiting of this.#queue.splice(0, groupMax - unsettled.size)) unsettled.add(waiting);
       const group = await this.#withLoaded(async () => {
         const searching = [...unsettled].some(({ given }) => given);
         return this.#decide(await transaction.begin(this.#wanted, searching), unsettled);
