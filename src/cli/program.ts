@@ -102,6 +102,8 @@ async function runCommand(
     print(output, spec.writes ? answer : { essential: true, ...withAge(answer, opened) }, env.now());
     if (!spec.writes && output.format === 'human') sayAge(opened, output, env.now());
     return answer.exitStatus ?? 0;
+  } catch (error) {
+    throw opened.explain(error);
   } finally {
     await opened.close();
   }

@@ -1,4 +1,5 @@
 import type { Env } from '../env.ts';
+import { GitStateError, isGitStateError } from '../errors.ts';
 import type { Store } from '../store/open.ts';
 import type { CommandSpec, GlobalFlags } from './command.ts';
 import type { Output } from './output.ts';
@@ -48,6 +49,17 @@ export class OpenStore {
     this.#store = store;
     if (spec.writes) for (const message of store.warnings()) output.warning(message);
     return store;
+  }
+
+  /** Where there is no store here, one may be on a server. */
+  explain(error: unknown): unknown {
+    if (!isGitStateError(error, 'NOT_INITIALIZED') || !this.#store) return error;
+    const { remotes, asOf } = this.#store;
+    const [remote] = remotes().includes('origin') ? ['origin'] : remotes();
+    if (remote === undefined || asOf() !== null) return error;
+    const { code, message, details } = error;
+    const hint = `git state init; if '${remote}' has the store, look there with --remote ${remote}`;
+    return new GitStateError(code, message, { hint, details, cause: error });
   }
 
   /** When the remote was last heard by whose word operations count; null where there is none. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { idFault } from '../core/ids.ts';
 import type { Env } from '../env.ts';
 import { streamBlob } from '../git/reader.ts';
+import { remotesOf } from '../git/transport.ts';
 import { claimMethods } from './api/claims.ts';
 import type { Context } from './api/context.ts';
 import { doctorMethods } from './api/doctor.ts';
@@ -111,6 +112,9 @@ export async function openStoreIn(options: StoreOptions, surroundings: Surroundi
 
     /** When the remote was last heard by whose word operations count; null: never, or there is none. */
     asOf: () => (engine.remoteName === undefined ? null : contactedAt(engine, engine.remoteName)),
+
+    /** Names of the configured remotes. */
+    remotes: () => remotesOf(engine.repository),
 
     /** The repository that was found. */
     repository: engine.repository,
