@@ -9,6 +9,7 @@ import { applyFeatureComplete } from './operations/feature-complete.ts';
 import { applyFeatureFail } from './operations/feature-fail.ts';
 import { applyFeatureRelease } from './operations/feature-release.ts';
 import { applyFeatureRemove } from './operations/feature-remove.ts';
+import { applyFeatureRenew } from './operations/feature-renew.ts';
 import { applyFeatureRetry } from './operations/feature-retry.ts';
 import { applyFeatureUpdate } from './operations/feature-update.ts';
 import { applyNoteAdd } from './operations/note-add.ts';
@@ -54,6 +55,8 @@ export function apply(state: State, operation: Operation, material: Material): S
       return applyFeatureRemove(state, operation);
     case 'feature.claim':
       return applyFeatureClaim(state, operation);
+    case 'feature.renew':
+      return applyFeatureRenew(state, operation);
     case 'feature.release':
       return applyFeatureRelease(state, operation);
     case 'feature.complete':

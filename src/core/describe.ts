@@ -9,6 +9,7 @@ import { describeFeatureComplete } from './operations/feature-complete.ts';
 import { describeFeatureFail } from './operations/feature-fail.ts';
 import { describeFeatureRelease } from './operations/feature-release.ts';
 import { describeFeatureRemove } from './operations/feature-remove.ts';
+import { describeFeatureRenew } from './operations/feature-renew.ts';
 import { describeFeatureRetry } from './operations/feature-retry.ts';
 import { describeFeatureUpdate } from './operations/feature-update.ts';
 import { describeNoteAdd } from './operations/note-add.ts';
@@ -76,6 +77,8 @@ function subjectOf(operation: Operation): string {
       return describeFeatureRemove(operation);
     case 'feature.claim':
       return describeFeatureClaim(operation);
+    case 'feature.renew':
+      return describeFeatureRenew(operation);
     case 'feature.release':
       return describeFeatureRelease(operation);
     case 'feature.complete':

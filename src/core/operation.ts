@@ -9,6 +9,7 @@ import { FeatureComplete } from './operations/feature-complete.ts';
 import { FeatureFail } from './operations/feature-fail.ts';
 import { FeatureRelease } from './operations/feature-release.ts';
 import { FeatureRemove } from './operations/feature-remove.ts';
+import { FeatureRenew } from './operations/feature-renew.ts';
 import { FeatureRetry } from './operations/feature-retry.ts';
 import { FeatureUpdate } from './operations/feature-update.ts';
 import { NoteAdd } from './operations/note-add.ts';
@@ -38,6 +39,7 @@ export const Operation = z.discriminatedUnion('type', [
   FeatureUpdate,
   FeatureRemove,
   FeatureClaim,
+  FeatureRenew,
   FeatureRelease,
   FeatureComplete,
   FeatureFail,

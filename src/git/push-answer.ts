@@ -50,17 +50,22 @@ export function parsePush({
     return { kind: 'unclear', message: 'the connection ended before the answer' };
   if (reasons.some((reason) => staleReason.test(reason))) return { kind: 'stale', missing: [] };
   const telling = reasons.find((reason) => !companion.test(reason) && !racedReason.test(reason));
-  if (telling !== undefined) throw refusal(telling.replace(/^\[remote rejected\] /, ''), stderr, reasons);
+  const refs = rejected
+    .filter((_, index) => reasons[index] === telling)
+    .map((line) => line.split('\t')[1]!.replace(/^.*:/, ''));
+  if (telling !== undefined)
+    throw refusal(telling.replace(/^\[remote rejected\] /, ''), stderr, reasons, refs);
   return { kind: 'contended', message: reasons.find((reason) => racedReason.test(reason)) ?? reasons[0]! };
 }
 
-function refusal(reason: string, stderr: string, reasons: string[] = []): GitStateError {
+function refusal(reason: string, stderr: string, reasons: string[] = [], refs: string[] = []): GitStateError {
   const said = [...stderr.matchAll(/^remote: (?:(?:error|fatal): )?(.*\S)\s*$/gm)].map(([, line]) => line!);
   const words = said.length > 0 ? ` (${redactUrls(said[0]!)})` : '';
   return new GitStateError('REMOTE_REJECTED', `the server refuses the push: ${bare(reason)}${words}`, {
     hint: 'nothing was changed; ask who keeps the server to let you push these refs',
     details: {
       reason: 'push',
+      refs,
       reasons,
       stderr: redactUrls(stderr).slice(0, 4096),
       said: firstMessage(stderr),

@@ -47,6 +47,8 @@ export class Engine {
   readonly directory: string;
   readonly durable: boolean;
   readonly driftMs: number;
+  /** Whether renewals stand on the branch, too: `gitstate.leases` is `branch`. */
+  readonly renewsOnBranch: boolean;
   /** Folder for worktrees, relative to the main worktree or absolute. */
   readonly worktreeRoot: string;
   /** The remote that shares the state; undefined where none is named. */
@@ -71,6 +73,7 @@ export class Engine {
     this.directory = join(commonDir, 'gitstate');
     this.durable = config.bool('gitstate.durable', true);
     this.driftMs = parseDuration(config.get('gitstate.drift') ?? '') ?? 30_000;
+    this.renewsOnBranch = config.get('gitstate.leases') === 'branch';
     this.worktreeRoot = config.get('gitstate.worktreeRoot')?.replace(/\/+$/, '') || defaultWorktreeRoot;
     this.reader = new CatFileReader(repository);
     this.mutex = new Mutex({

@@ -44,6 +44,12 @@ function taggedOf(state: State): Tagged[] {
 
 async function fetchMissing(engine: Engine, remote: Remote, tagged: readonly Tagged[]): Promise<void> {
   if (tagged.length === 0) return;
+  if (!remote.takesOwnRefs) {
+    await remote.fetchMore(
+      tagged.map(({ session, checkpoint }) => tagRef(session, checkpoint.name)).map(mirrored),
+    );
+    return;
+  }
   const there = await remote.list([`${checkpointsPrefix}*`]);
   const here = await engine.refs.list(checkpointsPrefix);
   const refspecs: string[] = [];
@@ -56,6 +62,8 @@ async function fetchMissing(engine: Engine, remote: Remote, tagged: readonly Tag
   }
   if (refspecs.length > 0) await remote.fetchMore(refspecs);
 }
+
+const mirrored = (ref: string) => `+${ref}:${ref}`;
 
 /** A tag is what its checkpoint ref holds; both go where the checkpoint was deleted. Those of a session that was
  *  cleaned up stay. */

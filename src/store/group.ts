@@ -10,7 +10,7 @@ import { Facts, withFacts } from './facts.ts';
 import { findOperation, isCutOff, operationOf } from './history.ts';
 import { leaseObjects, readLease } from './lease.ts';
 import { wantedRefs } from './moves.ts';
-import type { Decision, Draft, Landed, Proposal, Unchanged, View } from './proposal.ts';
+import type { Decision, Draft, Landed, Proposal, Renewal, Unchanged, View } from './proposal.ts';
 import type { Publication } from './publish.ts';
 import { record } from './record.ts';
 import { invalidInput } from './request.ts';
@@ -89,6 +89,7 @@ export class Decider {
     group.objects.push(...objects, ...wanted.objects);
     for (const [ref, oid] of wanted.refs) group.refs.set(ref, oid);
     expectJudgedLease(operation, group);
+    if (decision.renewal) this.#renew(decision.renewal, group);
     group.operations.push(operation);
     group.tip = snapshot;
     return landedOf(snapshot.commit, operation, decision, after);
@@ -125,7 +126,7 @@ export class Decider {
 
   #viewOf(waiting: Waiting, snapshot: Pick<Snapshot, 'commit' | 'at' | 'state'>): View {
     const engine = this.#engine;
-    const { env, identity, driftMs, reader, worktreeRoot } = engine;
+    const { env, identity, driftMs, renewsOnBranch, reader, worktreeRoot } = engine;
     const nowMs = env.now();
     const tokenSecretPart = () => {
       this.#secret ??= readSecret(engine.directory);
@@ -140,6 +141,7 @@ export class Decider {
       env,
       identity,
       driftMs,
+      renewsOnBranch,
       worktreeRoot,
       derivedWorker: this.#derivedWorker,
       // Only a claim asks for it.
@@ -155,7 +157,7 @@ export class Decider {
     };
   }
 
-  #renew({ session, feature, from, to }: NonNullable<Unchanged['renewal']>, group: Group): void {
+  #renew({ session, feature, from, to }: Renewal, group: Group): void {
     const { repository, identity, env } = this.#engine;
     const lease = leaseObjects(repository.objectFormat, to, identity, Math.floor(env.now() / 1000));
     const ref = leaseRef(session, feature.id);

@@ -23,6 +23,8 @@ export interface View {
   /** Name for a worker that gives none. */
   readonly derivedWorker: string;
   readonly driftMs: number;
+  /** Whether renewals stand on the branch, too, because a server takes no refs for them. */
+  readonly renewsOnBranch: boolean;
   /** Folder for worktrees, relative to the main worktree. */
   readonly worktreeRoot: string;
   lease(session: string, feature: Feature): HeldLease | null;
@@ -35,6 +37,14 @@ export interface View {
   readonly tokenSecretPart: string;
 }
 
+/** The lease of a claim, from one end to a later one. */
+export interface Renewal {
+  session: SessionId;
+  feature: Feature;
+  from: HeldLease | null;
+  to: Lease;
+}
+
 /** An operation as decided; id, time and actor are added by the transaction. */
 export type Draft<T extends OperationType = OperationType> = {
   [K in T]: {
@@ -43,6 +53,8 @@ export type Draft<T extends OperationType = OperationType> = {
     args: OperationOf<K>['args'];
     /** Who acts, where it is a worker. */
     actor?: WorkerId | undefined;
+    /** A lease that moves along with it. */
+    renewal?: Renewal;
   };
 }[T];
 
@@ -51,7 +63,7 @@ export interface Unchanged {
   unchanged: true;
   session: SessionId | null;
   feature?: string;
-  renewal?: { session: SessionId; feature: Feature; from: HeldLease | null; to: Lease };
+  renewal?: Renewal;
 }
 
 export type Decision = Draft | Unchanged;

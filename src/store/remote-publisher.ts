@@ -228,6 +228,7 @@ export async function updatesOf(
   }
   for (const [ref, oid] of refs) wanted.set(ref, oid);
   for (const [ref, newOid] of wanted) {
+    if (engine.renewsOnBranch && ref.startsWith('refs/gitstate/')) continue;
     if (newOid === null && (await engine.reader.info(ref)) === null) continue;
     updates.push({ ref, newOid, oldOid: expected.get(ref) });
   }

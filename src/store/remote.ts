@@ -1,5 +1,5 @@
 import { seenRefOf } from '../codec/tag.ts';
-import { GitStateError } from '../errors.ts';
+import { GitStateError, isGitStateError } from '../errors.ts';
 import type { Oid } from '../git/ids.ts';
 import type { PushAnswer } from '../git/push-answer.ts';
 import { type RefUpdate, Transport } from '../git/transport.ts';
@@ -17,7 +17,7 @@ import { type Standing, standingOf } from './standing.ts';
 /** Commits that a shallow clone takes of a branch which it meets for the first time. */
 const firstDepth = 50;
 
-export const leaseRefspec = '+refs/gitstate/leases/*:refs/gitstate/leases/*';
+const leaseRefspec = '+refs/gitstate/leases/*:refs/gitstate/leases/*';
 
 export class Remote {
   readonly name: string;
@@ -36,6 +36,11 @@ export class Remote {
     this.seenRef = seenRefOf(name, engine.branchRef);
     this.#engine = engine;
     this.#transport = new Transport(engine.repository, { remote: name, timeoutMs, pushOptions });
+  }
+
+  /** Whether it takes refs under `refs/gitstate/`; else the branch and the tags have to do. */
+  get takesOwnRefs(): boolean {
+    return !this.#engine.renewsOnBranch;
   }
 
   /** How our branch stands to the remote's as last seen. */
@@ -90,7 +95,9 @@ export class Remote {
   }
 
   async push(updates: readonly RefUpdate[]): Promise<PushAnswer> {
-    const answer = await this.#transport.push(updates);
+    const answer = await this.#transport.push(updates).catch((error: unknown) => {
+      throw withWayOut(error);
+    });
     if (answer.kind === 'landed') noteContact(this.#engine, this.name);
     return answer;
   }
@@ -102,7 +109,9 @@ export class Remote {
       await refs.transact([{ ref: this.seenRef, newOid: null }]);
       return;
     }
-    const clean = await this.#transport.fetch([`+${branchRef}:${this.seenRef}`, leaseRefspec], { have: [] });
+    const clean = await this.#transport.fetch([`+${branchRef}:${this.seenRef}`, leaseRefspec], {
+      have: [],
+    });
     if (clean && (await reader.resolve(this.seenRef)) === oid) return noteContact(this.#engine, this.name);
     throw new GitStateError('CONTENTION', `the branch on '${this.name}' moved again meanwhile`, {
       hint: `look at it once more: \`git state sync ${this.name}\``,
@@ -130,6 +139,18 @@ export class Remote {
       details: { local, remote, remote_name: this.name },
     });
   }
+}
+
+/** Some hosts take branches and tags alone. */
+function withWayOut(error: unknown): unknown {
+  if (!isGitStateError(error, 'REMOTE_REJECTED')) return error;
+  const { refs } = error.details as { refs?: string[] };
+  if (!refs || refs.length === 0 || !refs.every((ref) => ref.startsWith('refs/gitstate/'))) return error;
+  return new GitStateError(error.code, error.message, {
+    hint: 'nothing was changed; where a host takes no refs/gitstate/*, `git config gitstate.leases branch` in each clone goes without',
+    details: error.details,
+    cause: error,
+  });
 }
 
 /** Whether `tip` contains all of `oid`'s history. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { escapeControls, describe as subjectOf } from '../../src/core/describe.ts';
 import type { OperationType } from '../../src/core/operation.ts';
-import { claiming, oid, Scene, sessionRules, takingOver } from '../support/scene.ts';
+import { claimId, claiming, leaseEnd, oid, Scene, sessionRules, takingOver } from '../support/scene.ts';
 
 const subject = (type: OperationType, args: object, session: string | null = 's') =>
   subjectOf(new Scene().operation(type, args, session));
@@ -22,6 +22,11 @@ test.each<[OperationType, object, string]>([
   ['feature.remove', { feature: '003' }, 'remove 003'],
   ['feature.claim', claiming('003', 'W1'), 'claim 003 for W1'],
   ['feature.claim', claiming('003', 'W2', 2, takingOver('W1', 1)), 'claim 003 for W2, taken over from W1'],
+  [
+    'feature.renew',
+    { feature: '003', worker: 'W1', claim: claimId(1), lease_end: leaseEnd(15) },
+    'renew 003 for W1',
+  ],
   ['feature.release', { feature: '003' }, 'release 003'],
   ['feature.release', { feature: '003', worker: 'W1' }, 'release 003 by W1'],
   ['feature.complete', { feature: '003', summary: 'all done' }, 'complete 003'],

@@ -8,7 +8,7 @@ import { nextStep, progressOf } from '../../src/core/select.ts';
 import { type Contents, emptyContents, emptyState, type State } from '../../src/core/state.ts';
 import { Table } from '../../src/core/table.ts';
 import { GitStateError } from '../../src/errors.ts';
-import { claiming, filesOf, Scene, stateOf, takingOver } from '../support/scene.ts';
+import { claiming, filesOf, leaseEnd, Scene, stateOf, takingOver } from '../support/scene.ts';
 
 const features = ['f1', 'f2', 'f3', 'F3'];
 const workers = ['W1', 'W2', 'w2'];
@@ -24,7 +24,17 @@ const move = fc.record({
     },
     {
       weight: 3,
-      arbitrary: fc.constantFrom('claim', 'add', 'takeover', 'release', 'retry', 'archive', 'remove', 'wake'),
+      arbitrary: fc.constantFrom(
+        'claim',
+        'add',
+        'takeover',
+        'renew',
+        'release',
+        'retry',
+        'archive',
+        'remove',
+        'wake',
+      ),
     },
     {
       weight: 2,
@@ -86,6 +96,11 @@ function operationOf(scene: Scene, tried: Move): [OperationType, object] | null 
       return ['feature.complete', { feature, ...(flag ? { skip_remaining: true } : {}), ...right }];
     case 'fail':
       return ['feature.fail', { feature, error: 'e', ...(flag ? { no_retry: true } : {}), ...right }];
+    case 'renew': {
+      if (!present?.claim) return null;
+      const [worker, claim] = [present.worker_id!, flag ? present.claim.id : '9'.repeat(64)];
+      return ['feature.renew', { feature, worker, claim, lease_end: leaseEnd(20 + pick) }];
+    }
     case 'release':
       return ['feature.release', { feature, ...right }];
     case 'retry':

@@ -169,6 +169,7 @@ const argsOf: Record<OperationType, Arbitrary<unknown>> = {
     { feature: id, worker: id, claim, lease_end: leaseEnd, holder },
     { runner: yes, takeover, branch: text, worktree: text },
   ),
+  'feature.renew': fields({ feature: id, worker: id, claim, lease_end: leaseEnd }),
   'feature.release': fields({ feature: id }, right),
   'feature.complete': fields(
     { feature: id },

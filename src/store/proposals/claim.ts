@@ -17,7 +17,7 @@ import { Duration, leaseEndOf, parseDuration } from '../../core/time.ts';
 import { GitStateError } from '../../errors.ts';
 import { type Judgement, judgeClaim, type Lease } from '../lease.ts';
 import { firstLease } from '../moves.ts';
-import { type Decision, proposal, type Unchanged, type View } from '../proposal.ts';
+import { type Decision, proposal, type View } from '../proposal.ts';
 import { claimIdOf, parseToken } from '../token.ts';
 import { codeFor } from './claim-code.ts';
 import { featureOf, featureScope, isDerivedFrom, rightOf, sessionOf } from './scope.ts';
@@ -234,17 +234,16 @@ function renew(
   feature: Feature,
   lease: string | undefined,
   child?: Lease['child'],
-): Unchanged {
+): Decision {
   const from = view.lease(session.id, feature);
   const to: Lease = {
     ...firstLease(feature),
     expires_at: leaseEndOf(view.nowMs + leaseMs(session, lease)),
     child: child === undefined ? (from?.child ?? null) : child,
   };
-  return {
-    unchanged: true,
-    session: session.id,
-    feature: feature.id,
-    renewal: { session: session.id, feature, from, to },
-  };
+  const renewal = { session: session.id, feature, from, to };
+  if (!view.renewsOnBranch) return { unchanged: true, session: session.id, feature: feature.id, renewal };
+  const worker = feature.worker_id!;
+  const args = { feature: feature.id, worker, claim: feature.claim!.id, lease_end: to.expires_at };
+  return { type: 'feature.renew', session: session.id, actor: worker, args, renewal };
 }
