@@ -200,7 +200,7 @@ function outOfSight(id: string): GitStateError {
   return new GitStateError(
     'OUTCOME_UNKNOWN',
     `operation '${id}' is not in the part of the history that this shallow clone has`,
-    { hint: 'bring the rest with `git fetch --depth=1000000 REMOTE gitstate`', details: { op_ids: [id] } },
+    { hint: 'bring the rest with `git fetch --depth=1000000 REMOTE gitstate`', details: { op_id: id } },
   );
 }
 

@@ -144,7 +144,7 @@ class RemoteTransaction implements Transaction {
       await this.#fetch();
     } catch (error) {
       if (answer.kind !== 'unclear' || !isGitStateError(error)) throw error;
-      throw outcomeUnknown(this.#remote.name, answer.message, publication, error);
+      throw outcomeUnknown(this.#remote.name, answer.message, error);
     }
     const { tip } = publication;
     const { seen } = this.#standing;
@@ -154,7 +154,7 @@ class RemoteTransaction implements Transaction {
     if (answer.kind === 'unclear') {
       this.#unclear += 1;
       if (this.#unclear < unclearMax) return 'unclear';
-      throw outcomeUnknown(this.#remote.name, answer.message, publication);
+      throw outcomeUnknown(this.#remote.name, answer.message);
     }
     if (answer.kind === 'contended') this.#contended += 1;
     if (this.#contended < contendedMax) return 'lost';
@@ -324,18 +324,9 @@ function stranded(remote: string, { seen, local }: Standing, rejected: Rejection
   );
 }
 
-function outcomeUnknown(
-  remote: string,
-  message: string,
-  { operations }: Publication,
-  cause?: GitStateError,
-): GitStateError {
-  const ids = operations.map(({ id }) => id);
-  const how =
-    ids.length > 0 ? `repeat it with --op-id ${ids.at(-1)}, once '${remote}' answers again` : 'try again';
+function outcomeUnknown(remote: string, message: string, cause?: GitStateError): GitStateError {
   return new GitStateError('OUTCOME_UNKNOWN', `'${remote}' may or may not have taken it: ${message}`, {
-    hint: how,
-    details: { remote, op_ids: ids, cause: cause?.code ?? null },
+    details: { remote, cause: cause?.code ?? null },
     cause,
   });
 }

@@ -1,7 +1,7 @@
 import { keyOf, OperationId } from '../core/ids.ts';
 import type { Operation } from '../core/operation.ts';
 import { NotLoaded, type State } from '../core/state.ts';
-import { GitStateError } from '../errors.ts';
+import { GitStateError, isGitStateError } from '../errors.ts';
 import type { Engine } from './engine.ts';
 import { Decider, type Group, type Waiting } from './group.ts';
 import type { Held } from './mutex.ts';
@@ -151,7 +151,7 @@ export class Transactor {
     try {
       await this.exclusively(0, (held) => this.#publishGroup(unsettled, held));
     } catch (error) {
-      for (const waiting of unsettled) waiting.reject(error);
+      for (const waiting of unsettled) waiting.reject(isUnknown(error) ? withId(error, waiting) : error);
     }
   }
 
@@ -202,6 +202,18 @@ export class Transactor {
       }
     }
   }
+}
+
+function isUnknown(error: unknown): error is GitStateError {
+  return isGitStateError(error, 'OUTCOME_UNKNOWN');
+}
+
+/** Each caller has to know the id by which to ask what became of its own operation. */
+function withId({ code, message, details }: GitStateError, { operationId }: Waiting): GitStateError {
+  return new GitStateError(code, message, {
+    hint: `repeat it with --op-id ${operationId}: it will not be done twice`,
+    details: { ...details, op_id: operationId },
+  });
 }
 
 function ignore(): void {}
