@@ -247,3 +247,63 @@ describe('diff and restore', () => {
     expect(await place.ok('checkpoint list')).toMatch(/^old\t/);
   });
 });
+
+describe('the beginning of an id', () => {
+  it('will do for commands that only read, and for no other', async () => {
+    const own = await makeWorkplace({ session: false });
+    await own.ok('init');
+    await own.ok('session start alpha --steps plan,code');
+    await own.ok('session start beta');
+    const features = [{ id: 'ep_1' }, { id: 'ep_10' }, { id: 'ep_11' }, { id: 'x' }];
+    await own.ok('plan load - --session alpha', { input: JSON.stringify({ features }) });
+    const S = { env: { GITSTATE_SESSION: 'alpha' } };
+    await own.ok('claim x --worker writer', S);
+    await own.ok('cost add ep_10 2 --step plan', S);
+    await own.ok('checkpoint create ep_10_done --feature ep_10', S);
+    own.repository.write('notes.txt', 'notes');
+    await own.ok('artifact put plan notes.txt --feature ep_10', S);
+
+    expect(await own.json('show ep_1', S)).toMatchObject({ id: 'ep_1' });
+    expect(await own.json('show ep_10', S)).toMatchObject({ id: 'ep_10' });
+    expect(await own.error('show ep_', S)).toMatchObject({
+      status: 2,
+      code: 'INVALID_INPUT',
+      message: "'ep_' is short for several features: 'ep_1', 'ep_10', 'ep_11'",
+      details: { matches: ['ep_1', 'ep_10', 'ep_11'] },
+    });
+    expect(await own.error('show EP_', S)).toMatchObject({ status: 3, code: 'FEATURE_NOT_FOUND' });
+    expect(await own.json('session show --session al')).toMatchObject({ id: 'alpha' });
+    expect(await own.json('cost show ep_10 --session a')).toMatchObject({ total: 2 });
+    expect(await own.json('cost check ep_10 1', S)).toMatchObject({ feature: 'ep_10', total: 2 });
+    expect(await own.json('checkpoint show ep_', S)).toMatchObject({ name: 'ep_10_done' });
+    expect(await own.ok('checkpoint list --feature ep_10', S)).toMatch(/^ep_10_done\t/);
+    expect(await own.ok('artifact get plan notes.txt --feature ep_10', S)).toBe('notes');
+    expect(await own.ok('artifact list --feature ep_10', S)).toMatch(/^plan\/notes.txt\t5\t/);
+    expect(await own.ok('list --worker wri', S)).toMatch(/^x\tin_progress/);
+    expect((await own.ok('log --feature ep_10 --op cost', S)).split('\n')).toHaveLength(1);
+    expect((await own.ok('log --worker wri --session al')).split('\n')).toHaveLength(1);
+    // What was removed is found by its whole name.
+    await own.ok('remove ep_11', S);
+    expect((await own.ok('log --feature ep_11', S)).split('\n').length).toBeGreaterThan(1);
+    expect(await own.json('show ep_1', S)).toMatchObject({ id: 'ep_1' });
+    await own.ok('remove ep_1', S);
+    expect(await own.json('show ep_', S)).toMatchObject({ id: 'ep_10' });
+
+    for (const write of [
+      'update ep_ --pr 1',
+      'remove ep_',
+      'cost add ep_ 1',
+      'claim ep_ --worker W2',
+      'quality ep_ a=1',
+      'archive ep_',
+      'retry ep_',
+      'artifact put plan notes.txt --feature ep_',
+    ]) {
+      expect(await own.error(write, S), write).toMatchObject({ status: 3, code: 'FEATURE_NOT_FOUND' });
+    }
+    expect(await own.error('checkpoint delete ep_', S)).toMatchObject({ code: 'CHECKPOINT_NOT_FOUND' });
+    for (const write of ['remove x', 'add y', 'session complete', 'worktree prune', 'checkpoint delete v']) {
+      expect(await own.error(`${write} --session al`), write).toMatchObject({ code: 'SESSION_NOT_FOUND' });
+    }
+  });
+});

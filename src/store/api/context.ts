@@ -1,5 +1,6 @@
 import { type IsStopped, stopsOn } from '../../core/budgets.ts';
 import type { Feature, Session } from '../../core/entities.ts';
+import { sessionByPrefix } from '../../core/prefix.ts';
 import { type Contents, contentsOf, requireFeature, requireSession, type State } from '../../core/state.ts';
 import { type Instant, instantOf } from '../../core/time.ts';
 import { type FeatureView, featureView, type Renewals } from '../../core/views.ts';
@@ -147,13 +148,19 @@ export interface Reading {
   isStopped: IsStopped;
 }
 
-/** Reads the session that is meant, with its contents. */
-export async function readSession(context: Context, options: ReadOptions): Promise<Reading> {
+/** Reads the session that is meant, with its contents. The beginning of its id will do, unless something is written
+ *  after it: then it is `whole`. */
+export async function readSession(
+  context: Context,
+  options: ReadOptions,
+  { whole = false }: { whole?: boolean } = {},
+): Promise<Reading> {
   const { transactor } = context;
   const id = scoped(context, { session: options.session }).session;
   const at = await pastSnapshot(context, options);
   return transactor.ask((snapshot) => {
-    const session = readableSessionOf(snapshot.state, id);
+    const named = id === undefined || whole ? id : sessionByPrefix(snapshot.state, id);
+    const session = readableSessionOf(snapshot.state, named);
     const contents = contentsOf(snapshot.state, session.id);
     const present = at === undefined;
     const moment = present ? nowOf(context) : instantOf(snapshot.at * 1000);

@@ -8,6 +8,7 @@ import { keyOf, type WorkerId } from '../../core/ids.ts';
 import { metricsOf } from '../../core/metrics.ts';
 import { Amount, rounded } from '../../core/money.ts';
 import { artifactPathFault } from '../../core/operations/artifact-put.ts';
+import { featureByPrefix } from '../../core/prefix.ts';
 import { requireStep } from '../../core/rules.ts';
 import { contentsOf, requireFeature, requireSession } from '../../core/state.ts';
 import { costsView } from '../../core/views.ts';
@@ -83,7 +84,8 @@ export function factMethods(context: Context) {
       feature: options.feature,
     });
     const view = { state: reading.state, derivedWorker: context.derivedWorker };
-    const request = { feature, token, worker: worker as WorkerId | undefined };
+    const whole = feature && featureByPrefix(reading.state, reading.session.id, feature).id;
+    const request = { feature: whole, token, worker: worker as WorkerId | undefined };
     return { ...reading, feature: featureOf(view, reading.session, request) };
   }
 
@@ -146,7 +148,7 @@ export function factMethods(context: Context) {
     async costShow(options: ReadOptions & { feature?: string } = {}) {
       const { session, contents, state, at } = await readSession(context, options);
       const feature =
-        options.feature === undefined ? undefined : requireFeature(state, session.id, options.feature);
+        options.feature === undefined ? undefined : featureByPrefix(state, session.id, options.feature);
       return costsView(session, contents, at, feature);
     },
 

@@ -1,5 +1,6 @@
 import { budgetOf } from '../../core/budgets.ts';
 import { FeatureStatus } from '../../core/entities.ts';
+import { featureByPrefix, workerByPrefix } from '../../core/prefix.ts';
 import { firstReady, readyFeatures } from '../../core/select.ts';
 import { contentsOf, featuresInOrder, requireFeature, requireSession } from '../../core/state.ts';
 import { type FeatureView, featureView } from '../../core/views.ts';
@@ -125,7 +126,7 @@ export function featureMethods(context: Context) {
     /** Removes a feature; answers with what it was. @throws HAS_DEPENDENTS */
     async remove(options: FeatureOptions & { feature: string }) {
       const { session } = scoped(context, options);
-      const reading = await readSession(context, { session });
+      const reading = await readSession(context, { session }, { whole: true });
       const [view] = await viewOf(reading, [
         requireFeature(reading.state, reading.session.id, options.feature),
       ]);
@@ -147,10 +148,12 @@ export function featureMethods(context: Context) {
         });
       }
       const reading = await readSession(context, options);
+      const worker =
+        options.worker === undefined ? undefined : workerByPrefix(reading.contents, options.worker);
       const wanted = featuresInOrder(reading.contents).filter(
         ({ status, worker_id }) =>
           (!options.status?.length || options.status.includes(status)) &&
-          (options.worker === undefined || worker_id === options.worker),
+          (worker === undefined || worker_id === worker),
       );
       return { features: await viewOf(reading, wanted) };
     },
@@ -164,7 +167,7 @@ export function featureMethods(context: Context) {
         });
       }
       const reading = await readSession(context, options);
-      const feature = requireFeature(reading.state, reading.session.id, named);
+      const feature = featureByPrefix(reading.state, reading.session.id, named);
       return (await viewOf(reading, [feature]))[0]!;
     },
 

@@ -2,9 +2,11 @@ import { tagName } from '../../codec/tag.ts';
 import { type Change, type DiffSummary, diffStates, summarize } from '../../core/diff.ts';
 import type { Checkpoint } from '../../core/entities.ts';
 import { compareNatural } from '../../core/ids.ts';
-import { findFeature, requireCheckpoint } from '../../core/state.ts';
+import { checkpointByPrefix, featureByPrefix, sessionByPrefix, wholeId } from '../../core/prefix.ts';
+import { contentsBySession } from '../../core/select.ts';
+import { contentsOf, findFeature, requireCheckpoint } from '../../core/state.ts';
 import type { CheckpointView } from '../../core/views.ts';
-import { GitStateError } from '../../errors.ts';
+import { GitStateError, isGitStateError } from '../../errors.ts';
 import { type HistoryCommit, operationOf, walk } from '../history.ts';
 import { parseMoment, writerOf } from '../point.ts';
 import { checkpointCreate, checkpointDelete } from '../proposals/checkpoint.ts';
@@ -68,7 +70,7 @@ export function historyMethods(context: Context) {
       });
     }
     const newest = (await pastSnapshot(context, options))?.commit ?? tip;
-    const accepts = filterOf(context, options);
+    const accepts = filterOf(context, await withWholeNames(options));
     const sinceMs = momentOf(options.since);
     let count = 0;
     for await (const commit of walk(history, newest)) {
@@ -83,6 +85,34 @@ export function historyMethods(context: Context) {
     throw new GitStateError('COMMIT_NOT_FOUND', `no commit '${options.after}' in the history of the state`, {
       hint: 'see what there is with `git state log`',
     });
+  }
+
+  /** Names that are short for something that is there now. What was removed since is found by its whole name. */
+  async function withWholeNames(options: LogOptions): Promise<LogOptions> {
+    const { feature, worker, all } = options;
+    const named = all ? undefined : scoped(context, { session: options.session }).session;
+    if (named === undefined && feature === undefined && worker === undefined) return options;
+    try {
+      return await transactor.ask(({ state }) => {
+        const session = named === undefined ? undefined : sessionByPrefix(state, named);
+        const contents =
+          session === undefined
+            ? contentsBySession(state).map((one) => one.contents)
+            : [contentsOf(state, session)];
+        const ids = (table: 'features' | 'workers') =>
+          new Set<string>(contents.flatMap((one) => [...one[table].values()].map(({ id }) => id)));
+        return {
+          ...options,
+          ...(session === undefined ? {} : { session }),
+          ...(feature === undefined ? {} : { feature: wholeId(ids('features'), feature, 'feature') }),
+          ...(worker === undefined ? {} : { worker: wholeId(ids('workers'), worker, 'worker') }),
+        };
+      });
+    } catch (error) {
+      // The trail can be read where the state cannot.
+      if (isGitStateError(error, 'CORRUPT_STATE')) return options;
+      throw error;
+    }
   }
 
   async function entryOf(commit: HistoryCommit): Promise<LogEntry> {
@@ -195,8 +225,11 @@ export function historyMethods(context: Context) {
       options: ReadOptions & { feature?: string } = {},
     ): Promise<{ checkpoints: CheckpointView[] }> {
       const reading = await readSession(context, options);
+      const { feature: text } = options;
+      const owner =
+        text === undefined ? undefined : featureByPrefix(reading.state, reading.session.id, text).id;
       const all = [...reading.contents.checkpoints.values()]
-        .filter(({ feature }) => options.feature === undefined || feature === options.feature)
+        .filter(({ feature }) => owner === undefined || feature === owner)
         .sort((a, b) =>
           a.created_at < b.created_at ? -1 : a.created_at > b.created_at ? 1 : compareNatural(a.name, b.name),
         );
@@ -207,13 +240,13 @@ export function historyMethods(context: Context) {
 
     async checkpointShow(options: ReadOptions & { name: string }): Promise<CheckpointView> {
       const reading = await readSession(context, options);
-      return viewOf(reading, requireCheckpoint(reading.state, reading.session.id, options.name));
+      return viewOf(reading, checkpointByPrefix(reading.state, reading.session.id, options.name));
     },
 
     /** Gives a checkpoint's name up; the commit stays in the history. Answers with what it was. */
     async checkpointDelete(options: CallOptions & { name: string }) {
       const { session, worker } = scoped(context, { session: options.session, worker: options.worker });
-      const reading = await readSession(context, { session });
+      const reading = await readSession(context, { session }, { whole: true });
       const view = await viewOf(reading, requireCheckpoint(reading.state, reading.session.id, options.name));
       const landed = await submit(context, checkpointDelete, {
         session,

@@ -1,5 +1,6 @@
 import { metricsOf } from '../../core/metrics.ts';
 import { blockedFeatures, claimedFeatures, progressOf, workersOf } from '../../core/select.ts';
+import type { Contents } from '../../core/state.ts';
 import { costsView } from '../../core/views.ts';
 import { listWorktrees, pruneWorktrees, removeWorktree, worktreeStatus } from '../../git/worktrees.ts';
 import { worktreePath } from '../code.ts';
@@ -29,8 +30,7 @@ export function overviewMethods(context: Context) {
     }));
   }
 
-  async function worktrees(options: { session?: string } = {}): Promise<WorktreeRow[]> {
-    const { contents } = await readSession(context, options);
+  async function worktrees(contents: Contents): Promise<WorktreeRow[]> {
     const known = new Map((await listWorktrees(engine.repository)).map((one) => [one.path, one]));
     const rows: WorktreeRow[] = [];
     for (const feature of contents.features.values()) {
@@ -70,14 +70,14 @@ export function overviewMethods(context: Context) {
 
     /** Worktrees of features, with what would be lost if one were removed. */
     async worktreeList(options: { session?: string } = {}) {
-      return { worktrees: await worktrees(options) };
+      return { worktrees: await worktrees((await readSession(context, options)).contents) };
     },
 
     /** Removes the worktrees of finished features that hold no uncommitted work, and no unpushed work unless
      *  `unpushed` is given. Branches stay. */
     async worktreePrune(options: { session?: string; dryRun?: boolean; unpushed?: boolean } = {}) {
-      const rows = await worktrees(options);
-      const { contents } = await readSession(context, options);
+      const { contents } = await readSession(context, options, { whole: true });
+      const rows = await worktrees(contents);
       const finished = new Set(
         [...contents.features.values()]
           .filter(({ status }) => status === 'completed' || status === 'archived')
