@@ -1,5 +1,5 @@
 import type { IsStopped } from './budgets.ts';
-import type { Feature, Session } from './entities.ts';
+import type { Checkpoint, CodeHead, Feature, Session } from './entities.ts';
 import { compareCodePoints, compareNatural, keyOf } from './ids.ts';
 import { type Contents, contentsOf, featuresInOrder, type State } from './state.ts';
 import type { Instant } from './time.ts';
@@ -221,4 +221,22 @@ export function sessionsInOrder(state: State): Session[] {
 
 export function contentsBySession(state: State): { session: Session; contents: Contents }[] {
   return sessionsInOrder(state).map((session) => ({ session, contents: contentsOf(state, session.id) }));
+}
+
+/** The checkpoints that know of a feature, oldest first: its own, and those that keep the head of its code. */
+export function checkpointsOf({ checkpoints }: Contents, { id }: Feature): Checkpoint[] {
+  return [...checkpoints.values()]
+    .filter(({ feature, heads }) => feature === id || Object.hasOwn(heads, id))
+    .sort((a, b) => compareCodePoints(a.created_at, b.created_at) || compareNatural(a.name, b.name));
+}
+
+/** Where the code of a feature stood: as `checkpoint` has it, else as the newest one that has. */
+export function recordedHead(
+  contents: Contents,
+  feature: Feature,
+  checkpoint: Checkpoint | null = null,
+): CodeHead | null {
+  const known = checkpoint ? [checkpoint] : checkpointsOf(contents, feature);
+  const heads = known.map((one) => new Map(Object.entries(one.heads)).get(feature.id));
+  return heads.findLast((head) => head !== undefined) ?? null;
 }

@@ -10,8 +10,10 @@ export interface CodePlace {
   branch: string;
   /** Relative to the main worktree with `/`, or absolute. */
   worktree: string;
-  /** Commit or branch at which a new branch starts; HEAD of the caller by default. */
+  /** Commit or branch at which a new branch starts; where it was `recorded`, else HEAD of the caller, by default. */
   base?: string | undefined;
+  /** The commit at which the branch stood when a checkpoint was made. */
+  recorded?: string | undefined;
 }
 
 /** Absolute path of a feature's worktree. @throws USAGE in a bare repository without `gitstate.worktreeRoot`. */
@@ -28,7 +30,7 @@ export function worktreePath({ mainWorkTree }: Repository, worktree: string): st
  *  @throws BRANCH_EXISTS where the branch is checked out elsewhere, USAGE, COMMIT_NOT_FOUND, GIT_FAILED. */
 export async function placeWorktree(
   repository: Repository,
-  { branch, worktree, base }: CodePlace,
+  { branch, worktree, base, recorded }: CodePlace,
 ): Promise<{ path: string; warning: string | null }> {
   const path = worktreePath(repository, worktree);
   requireInside(repository, path, worktree);
@@ -49,7 +51,7 @@ export async function placeWorktree(
   const { warning } = await addWorktree(repository, {
     path,
     branch,
-    base: exists ? null : await startOf(repository, base),
+    base: exists ? null : await startOf(repository, base ?? recorded),
   });
   return { path, warning };
 }

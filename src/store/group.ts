@@ -36,6 +36,9 @@ export interface Group extends Publication {
   readonly refused: { waiting: Waiting; error: unknown }[];
 }
 
+/** Leases that a decision has looked at: object id by ref. */
+type Judged = Map<string, string>;
+
 type Decided =
   | { operation: Operation; decision: Draft; after: State }
   | { operation: null; decision: Unchanged; after: State };
@@ -77,7 +80,8 @@ export class Decider {
   /** Takes one decision on top of the group so far, and writes down what follows from it. */
   async #step(waiting: Waiting, group: Group): Promise<Landed> {
     const before = group.tip;
-    const { operation, decision, after } = await this.#decideOne(waiting, before);
+    const judged: Judged = new Map();
+    const { operation, decision, after } = await this.#decideOne(waiting, before, judged);
     if (operation === null) {
       if (decision.renewal) this.#renew(decision.renewal, group);
       return landedOf(null, null, decision, before.state);
@@ -87,16 +91,19 @@ export class Decider {
     const { snapshot, author, objects } = record(recorder, before, operation, after);
     const wanted = wantedRefs(before.state, after, { ...recorder, commit: snapshot.commit, author });
     group.objects.push(...objects, ...wanted.objects);
-    for (const [ref, oid] of wanted.refs) group.refs.set(ref, oid);
-    expectJudgedLease(operation, group);
+    for (const [ref, oid] of wanted.refs) {
+      // What ends a claim was decided by its lease, if it looked at one: a lease renewed since must not fall to it.
+      if (judged.has(ref) && !group.refs.has(ref)) group.expected.set(ref, judged.get(ref)!);
+      group.refs.set(ref, oid);
+    }
     if (decision.renewal) this.#renew(decision.renewal, group);
     group.operations.push(operation);
     group.tip = snapshot;
     return landedOf(snapshot.commit, operation, decision, after);
   }
 
-  async #decideOne(waiting: Waiting, { commit, at, state }: Snapshot): Promise<Decided> {
-    const view = this.#viewOf(waiting, { commit, at, state });
+  async #decideOne(waiting: Waiting, { commit, at, state }: Snapshot, judged: Judged): Promise<Decided> {
+    const view = this.#viewOf(waiting, { commit, at, state }, judged);
     return withFacts((): Decided => {
       const decision = waiting.proposal.decide(waiting.request, view);
       if ('unchanged' in decision) return { operation: null, decision, after: state };
@@ -124,7 +131,7 @@ export class Decider {
     throw invalidInput(result.error, type);
   }
 
-  #viewOf(waiting: Waiting, snapshot: Pick<Snapshot, 'commit' | 'at' | 'state'>): View {
+  #viewOf(waiting: Waiting, snapshot: Pick<Snapshot, 'commit' | 'at' | 'state'>, judged: Judged): View {
     const engine = this.#engine;
     const { env, identity, driftMs, renewsOnBranch, reader, worktreeRoot } = engine;
     const nowMs = env.now();
@@ -148,8 +155,12 @@ export class Decider {
       get tokenSecretPart() {
         return tokenSecretPart();
       },
-      lease: (session, feature) =>
-        this.#facts.get(leaseKey(session, feature), () => readLease(reader, session, feature)),
+      lease: (session, feature) => {
+        const key = leaseKey(session, feature);
+        const lease = this.#facts.get(key, () => readLease(reader, session, feature));
+        if (lease) judged.set(leaseRef(session, feature.id), lease.oid);
+        return lease;
+      },
       ref: (name) => this.#facts.get(`ref ${name}`, async () => (await reader.info(name))?.oid ?? null),
       point: (text, session) =>
         this.#facts.get(`point ${session} ${text}`, () => engine.point(snapshot, text, session)),
@@ -208,14 +219,6 @@ function outOfSight(id: string): GitStateError {
 function restsOnState({ commit, repeated, decision }: Landed): boolean {
   if (commit !== null) return repeated;
   return !('renewal' in decision && decision.renewal);
-}
-
-/** A claim was judged to be over by its lease; one renewed since must not fall to it. */
-function expectJudgedLease({ type, session, args }: Operation, { expected }: Group): void {
-  if (type === 'feature.claim' && args.takeover?.lease)
-    expected.set(leaseRef(session, args.feature), args.takeover.lease);
-  if (type !== 'session.recover') return;
-  for (const { feature, lease } of args.released) if (lease) expected.set(leaseRef(session, feature), lease);
 }
 
 function leaseKey(session: string, { id, claim }: Feature): string {

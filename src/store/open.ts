@@ -13,6 +13,7 @@ import { featureMethods } from './api/features.ts';
 import { historyMethods } from './api/history.ts';
 import { overviewMethods } from './api/overview.ts';
 import { recoveryMethods } from './api/recovery.ts';
+import { resumeMethods } from './api/resume.ts';
 import { runnerMethods } from './api/runner.ts';
 import { sessionMethods } from './api/sessions.ts';
 import { syncMethods } from './api/sync.ts';
@@ -94,6 +95,7 @@ export async function openStoreIn(options: StoreOptions, surroundings: Surroundi
     ...factMethods(context),
     ...historyMethods(context),
     ...recoveryMethods(context),
+    ...resumeMethods(context),
     ...overviewMethods(context),
     ...syncMethods(context),
     ...watchMethods(context),

@@ -31,6 +31,75 @@ describe('recover', () => {
   });
 });
 
+describe('resume', () => {
+  let own: Workplace;
+  beforeAll(async () => {
+    own = await makeWorkplace({ session: false });
+    await own.ok('init');
+    await own.ok('session start S --steps plan,code,test');
+    await own.ok('plan load -', { input: '{"features": [{"id": "ep_001_a"}, {"id": "ep_001_b"}]}' });
+    await own.ok('claim ep_001_a --worker W1 --lease 1ms --worktree');
+    await own.ok('step done ep_001_a plan --worker W1');
+    await own.ok('checkpoint create half --feature ep_001_a');
+  });
+
+  it('says what could be resumed where no feature is meant', async () => {
+    expect(await own.human('resume')).toBe(
+      'ep_001_a  in_progress, at step code\n1 feature could be resumed: `git state resume --feature ep_001_a`',
+    );
+    expect(await own.ok('resume')).toBe('ep_001_a\tcode\tin_progress');
+    expect(await own.error('resume --feature ep_001')).toMatchObject({
+      status: 2,
+      code: 'INVALID_INPUT',
+      details: { matches: ['ep_001_a', 'ep_001_b'] },
+    });
+    expect(await own.error('resume --from origin')).toMatchObject({ status: 2, code: 'USAGE' });
+  });
+
+  it('of a checkpoint ends the claim that is over and says where to go on', async () => {
+    const lines = (await own.human('resume ha')).split('\n');
+    expect(lines[0]).toBe('ep_001_a goes on at step code');
+    expect(lines.slice(1, -1).map((line) => line.trim().split(/ {2,}/))).toEqual([
+      ['finished', 'plan'],
+      ['status', 'pending'],
+      ['claim ended', 'W1 held it (expired)'],
+      ['checkpoint', 'half'],
+      ['code', expect.stringMatching(/^feature\/ep_001_a at [0-9a-f]{9}$/)],
+    ]);
+    expect(lines.at(-1)).toBe('go on with `git state claim ep_001_a --session S --worktree`');
+    expect(await own.json('resume --feature ep_001_a')).toMatchObject({
+      session: 'S',
+      feature: 'ep_001_a',
+      step: 'code',
+      commit: null,
+      changed: false,
+      heads: { ep_001_a: { branch: 'feature/ep_001_a', oid } },
+    });
+    const next = lines.at(-1)!.match(/`git state (.*)`/)![1]!;
+    expect(await own.json(next)).toMatchObject({
+      branch: 'feature/ep_001_a',
+      feature: { current_step: 'code' },
+    });
+    expect(await own.error('resume half')).toMatchObject({ status: 4, code: 'ALREADY_CLAIMED' });
+    expect(await own.error('resume nope')).toMatchObject({ status: 3, code: 'CHECKPOINT_NOT_FOUND' });
+  });
+
+  it('names the whole id of the only one that begins so', async () => {
+    expect(await own.ok('resume --feature ep_001_b')).toMatch(/^ep_001_b\tplan\tpending/);
+    await own.ok('add other');
+    expect(await own.ok('resume --feature oth')).toMatch(/^other\tplan\tpending/);
+    await own.ok('update other --status failed');
+    expect(await own.human('resume --feature oth')).toContain(
+      'go on with `git state retry other --session S`',
+    );
+    await own.ok('archive other');
+    expect(await own.error('resume --feature other')).toMatchObject({
+      status: 4,
+      code: 'INVALID_TRANSITION',
+    });
+  });
+});
+
 describe('cleanup', () => {
   it('--features archives what failed long ago', async () => {
     await place.ok('add 003');

@@ -29,6 +29,7 @@ test.each<[OperationType, object, string]>([
   ],
   ['feature.release', { feature: '003' }, 'release 003'],
   ['feature.release', { feature: '003', worker: 'W1' }, 'release 003 by W1'],
+  ['feature.release', { feature: '003', over: takingOver('W1', 1).takeover }, 'release 003, left by W1'],
   ['feature.complete', { feature: '003', summary: 'all done' }, 'complete 003'],
   ['feature.fail', { feature: '003', error: 'e' }, 'fail 003'],
   ['feature.retry', { feature: '003' }, 'retry 003'],

@@ -30,6 +30,7 @@ const move = fc.record({
         'takeover',
         'renew',
         'release',
+        'resume',
         'retry',
         'archive',
         'remove',
@@ -103,6 +104,11 @@ function operationOf(scene: Scene, tried: Move): [OperationType, object] | null 
     }
     case 'release':
       return ['feature.release', { feature, ...right }];
+    case 'resume': {
+      if (!present?.claim) return null;
+      const { takeover } = takingOver(present.worker_id!, 0, flag ? 'dead' : 'expired');
+      return ['feature.release', { feature: present.id, over: { ...takeover, claim: present.claim.id } }];
+    }
     case 'retry':
       return ['feature.retry', { feature, ...(flag ? { from: step } : {}) }];
     case 'archive':

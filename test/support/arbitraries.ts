@@ -108,6 +108,7 @@ const takeover = record({
   lease_end: leaseEnd,
   now: leaseEnd,
 });
+const over = takeover.map((judged) => ({ ...judged, reason: judged.reason === 'dead' ? 'dead' : 'expired' }));
 const duration = fc.constantFrom('90s', '15m', '24h', '7d');
 const onStep = { feature: id, step: id };
 
@@ -170,7 +171,7 @@ const argsOf: Record<OperationType, Arbitrary<unknown>> = {
     { runner: yes, takeover, branch: text, worktree: text },
   ),
   'feature.renew': fields({ feature: id, worker: id, claim, lease_end: leaseEnd }),
-  'feature.release': fields({ feature: id }, right),
+  'feature.release': fields({ feature: id }, { ...right, over }),
   'feature.complete': fields(
     { feature: id },
     { summary: fc.oneof(text, longText), skip_remaining: yes, ...right },

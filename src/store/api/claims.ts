@@ -1,6 +1,6 @@
 import { neverStopped, stopsOn } from '../../core/budgets.ts';
 import type { Feature } from '../../core/entities.ts';
-import { claimedFeatures, isAllComplete, progressOf } from '../../core/select.ts';
+import { claimedFeatures, isAllComplete, progressOf, recordedHead } from '../../core/select.ts';
 import { contentsOf, requireFeature, requireSession } from '../../core/state.ts';
 import { parseDuration } from '../../core/time.ts';
 import { type FeatureView, featureView } from '../../core/views.ts';
@@ -102,12 +102,16 @@ export function claimMethods(context: Context) {
     base: string | undefined,
   ): Promise<string> {
     const { session, feature: id } = subjectOf(landed);
-    const { branch, worktree, worker_id } = requireFeature(landed.state, session, id);
+    const feature = requireFeature(landed.state, session, id);
+    const { branch, worktree, worker_id } = feature;
+    const head = recordedHead(contentsOf(landed.state, session), feature);
+    const recorded = head?.branch === branch ? head?.oid : undefined;
     try {
       const { path, warning } = await placeWorktree(engine.repository, {
         branch: branch!,
         worktree: worktree!,
         base,
+        recorded,
       });
       if (warning !== null) context.warn(warning);
       if (token !== null) await writeClaimFile(path, { session, feature: id, worker: worker_id!, token });
@@ -187,7 +191,7 @@ export function claimMethods(context: Context) {
     async claimCheck(options: CallOptions & { feature?: string } = {}) {
       await transactor.refresh();
       const { session: id, worker, token, feature: named } = scoped(context, options);
-      const { session, contents, state } = await readSession(context, { session: id });
+      const { session, contents, state } = await readSession(context, { session: id }, { whole: true });
       const claimId = token === undefined ? null : parseToken(token);
       const isMine = ({ claim, worker_id }: Feature) => {
         if (claim === null) return false;

@@ -148,3 +148,44 @@ describe('feature.claim', () => {
     expect(refusal).toMatchObject({ code: 'FEATURE_NOT_FOUND', hint: "did you mean 'a'?" });
   });
 });
+
+describe('feature.release of a claim that somebody left', () => {
+  const held = () =>
+    two('plan', 'code')
+      .do('feature.claim', claiming('a', 'W'))
+      .do('step.done', { feature: 'a', step: 'plan', worker: 'W' });
+  const leaving = (change: object = {}) => ({
+    feature: 'a',
+    over: { ...takingOver('W', 1).takeover, ...change },
+  });
+
+  test('keeps finished steps, counts as no failure and makes the token stale', () => {
+    const scene = held().do('feature.release', leaving());
+    expect(scene.feature('a')).toMatchObject({
+      status: 'pending',
+      claim: null,
+      worker_id: null,
+      retry_count: 0,
+      ended_claim: { id: claimId(1), by: 'feature.release' },
+    });
+    expect(scene.steps('a')).toBe('plan:completed code:pending');
+    const late = { feature: 'a', step: 'code', claim: claimId(1) };
+    expect(scene.refusal('step.done', late).code).toBe('STALE_TOKEN');
+  });
+
+  test('is refused for any claim but the one that was judged, and for a lease that is not over', () => {
+    const scene = held();
+    const code = (change: object) => scene.refusal('feature.release', leaving(change)).code;
+    expect(code({ claim: claimId(2) })).toBe('ALREADY_CLAIMED');
+    expect(code({ now: '2026-03-01T10:15:00.000Z' })).toBe('ALREADY_CLAIMED');
+    expect(code({ now: '2026-03-01T10:14:59.999Z' })).toBe('ALREADY_CLAIMED');
+    expect(scene.refusal('feature.release', { ...leaving({ claim: claimId(2) }), worker: 'W' }).code).toBe(
+      'ALREADY_CLAIMED',
+    );
+    // A dead one needs no end of its lease.
+    scene.fork().do('feature.release', leaving({ reason: 'dead', now: '2026-03-01T10:01:00.000Z' }));
+    expect(() => scene.operation('feature.release', leaving({ reason: 'forced' }))).toThrow();
+    scene.do('feature.release', { feature: 'a', worker: 'W' });
+    expect(code({})).toBe('INVALID_TRANSITION');
+  });
+});
