@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { parseInstant } from '../core/time.ts';
 import { GitStateError } from '../errors.ts';
 
 /** Readers of option values. Each throws INVALID_INPUT with what is wrong; the option's name is put before it. */
@@ -117,6 +118,16 @@ export function wait(value: string): true | string {
 export function duration(value: string): string {
   if (/^\d{1,12}(\.\d{1,3})?(ms|s|m|h|d)$/.test(value)) return value;
   throw invalid(`'${value}' is no duration`, "durations look like '90s', '15m', '24h' or '7d'");
+}
+
+/** A moment, with `Z` or any other offset. */
+export function time(value: string): string {
+  const instant = parseInstant(value);
+  if (instant !== null) return instant;
+  throw invalid(
+    `'${value}' is no time`,
+    'a time looks like 2026-01-31T12:00:00Z or 2026-01-31T12:00:00+02:00',
+  );
 }
 
 /** The name of a commit, or its first digits: at least seven. */

@@ -84,13 +84,13 @@ export class ProductionStateManager {
   saveCheckpoint(checkpoint: OfEpisode & { phase: string; data: unknown }): Promise<JsonObject> {
     const { sessionId, phase, data } = checkpoint;
     const name = `${sessionId}.${phase}`;
-    return this.#checkpoint(sessionId, { name, step: phase, data, replaces: true });
+    return this.#checkpoint(sessionId, { name, step: phase, data, replace: true });
   }
 
   /** Marks a phase as the point to come back to that its completion marks by itself. */
   checkpointPhase(sessionId: string, phase: string): Promise<JsonObject> {
     const name = `${sessionId}.${phase}_complete`;
-    return this.#checkpoint(sessionId, { name, step: phase, replaces: true, automatic: true });
+    return this.#checkpoint(sessionId, { name, step: phase, replace: true, automatic: true });
   }
 
   /** @throws ALREADY_EXISTS */
@@ -101,7 +101,7 @@ export class ProductionStateManager {
 
   #checkpoint(
     id: string,
-    options: { name: string; step?: string; data?: unknown; replaces?: boolean; automatic?: boolean },
+    options: { name: string; step?: string; data?: unknown; replace?: boolean; automatic?: boolean },
   ): Promise<JsonObject> {
     return this.#with(async (store) => {
       await episodeIn(store, this.#session, id);

@@ -48,6 +48,14 @@ export function parseInstant(text: string): Instant | null {
   return instant.success ? instant.data : null;
 }
 
+/** A time that somebody gives, in any of those notations. */
+export const GivenInstant = z.string().transform((text, context): Instant => {
+  const instant = parseInstant(text);
+  if (instant !== null) return instant;
+  context.addIssue({ code: 'custom', message: `'${text.slice(0, 40)}' is no time` });
+  return z.NEVER;
+});
+
 const unitsMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** A hundred years: now and a duration together are still a time that can be written. */

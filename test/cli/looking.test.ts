@@ -181,6 +181,31 @@ describe('checkpoints', () => {
     });
   });
 
+  it('give way to one of the same name and feature where that is said', async () => {
+    const first = await place.json('checkpoint create draft --feature 001 --data {"v":1}');
+    const tag = () => place.repository.git('rev-parse', 'gitstate/S/draft');
+    const before = tag();
+    expect(await place.error('checkpoint create draft --feature 001')).toMatchObject({
+      code: 'ALREADY_EXISTS',
+    });
+    const second = await place.json('checkpoint create draft --feature 001 --data {"v":2} --replace');
+    expect(second).toMatchObject({ name: 'draft', data: { v: 2 }, changed: true });
+    expect(second.commit).not.toBe(first.commit);
+    expect(place.repository.git('rev-parse', 'gitstate/S/draft^{commit}')).toBe(second.commit);
+    expect(tag()).not.toBe(before);
+    expect(place.repository.git('rev-parse', 'refs/gitstate/checkpoints/S/draft')).toBe(tag());
+    expect(await place.json('checkpoint show draft')).toMatchObject({ data: { v: 2 } });
+    // That of another feature, or of none, is another one.
+    expect(await place.error('checkpoint create draft --feature 002 --replace')).toMatchObject({
+      status: 4,
+      code: 'ALREADY_EXISTS',
+    });
+    expect(await place.error('checkpoint create draft --replace')).toMatchObject({ code: 'ALREADY_EXISTS' });
+    expect(await place.json('checkpoint create fresh --replace')).toMatchObject({ name: 'fresh' });
+    await place.ok('checkpoint delete draft');
+    await place.ok('checkpoint delete fresh');
+  });
+
   it('are made of older points', async () => {
     const before = place.repository.git('rev-parse', 'gitstate~2');
     expect(await place.json(`checkpoint create old --at ${before}`)).toMatchObject({

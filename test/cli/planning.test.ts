@@ -354,3 +354,24 @@ describe('plan load', () => {
     });
   });
 });
+
+describe('the times of a feature', () => {
+  it('can be set by hand, with any offset', async () => {
+    const place = await makeWorkplace();
+    await place.ok('add 001');
+    const times = '--started-at 2026-01-31T12:00:00+02:00 --completed-at 2026-01-31T11:30:00.750Z';
+    expect(await place.json(`update 001 --status completed ${times}`)).toMatchObject({
+      status: 'completed',
+      started_at: '2026-01-31T10:00:00Z',
+      completed_at: '2026-01-31T11:30:00Z',
+    });
+    expect(await place.json('metrics')).toMatchObject({ average_time_minutes: 90 });
+    expect(await place.json('update 001 --completed-at none')).toMatchObject({ completed_at: null });
+    expect(await place.error('update 001 --completed-at tomorrow')).toMatchObject({
+      status: 2,
+      code: 'INVALID_INPUT',
+      message: "--completed-at: 'tomorrow' is no time",
+    });
+    expect(await place.error('update 001 --started-at 2026-02-30T12:00:00Z')).toMatchObject({ status: 2 });
+  });
+});

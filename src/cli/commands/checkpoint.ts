@@ -13,30 +13,34 @@ function checkpointRecord(checkpoint: CheckpointView): Field[] {
   return [name, commit, feature, step, next_step, created_at, tag];
 }
 
-export const checkpointCreate = command<{ step?: string; data?: unknown }>({
+export const checkpointCreate = command<{ step?: string; data?: unknown; replace?: boolean }>({
   operands: 'NAME',
   description:
     'Names the present state, or with --at an older one, as a point to come back to: an annotated tag that also keeps ' +
-    'the heads of the code branches in progress. It needs no claim.',
+    'the heads of the code branches in progress. It needs no claim. A name that is taken is refused, unless --replace says ' +
+    'that the one of the same feature gives way; its commit stays in the history.',
   options: [
     { flags: '--step STEP', description: 'the step that it belongs to' },
     { flags: '--data JSON', description: 'data of your own: JSON or @FILE', parse: json },
+    { flags: '--replace', description: 'one of the same name and feature gives way' },
   ],
   examples: [
     'git state checkpoint create before-review',
     `git state checkpoint create v1 --feature 003 --step plan --data '{"score": 7}'`,
     'git state checkpoint create yesterday-evening --at 14h',
+    `git state checkpoint create draft --feature 003 --step script --data @draft.json --replace`,
   ],
   pipe: 'name, commit',
   writes: true,
   at: true,
   async run(invocation) {
-    const { step, data } = invocation.options;
+    const { step, data, replace } = invocation.options;
     const value = await (await invocation.store()).checkpointCreate({
       name: invocation.operands.require('NAME'),
       ...subjectFeature(invocation),
       ...(step === undefined ? {} : { step }),
       ...(data === undefined ? {} : { data }),
+      ...(replace ? { replace } : {}),
       ...atOf(invocation),
       ...opIdOf(invocation),
     });

@@ -204,7 +204,8 @@ export function historyMethods(context: Context) {
         step?: string;
         data?: unknown;
         at?: string;
-        replaces?: boolean;
+        /** One of the same name and feature gives way; by default a name is given once. */
+        replace?: boolean;
         automatic?: boolean;
       },
     ) {

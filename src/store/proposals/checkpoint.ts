@@ -31,7 +31,7 @@ export const checkpointCreate = proposal(
     /** An older point that the checkpoint names. */
     at: z.string().optional(),
     /** One of the same name, feature and kind gives way. */
-    replaces: z.boolean().optional(),
+    replace: z.boolean().optional(),
     /** As completing the step makes it, under that name. */
     automatic: z.boolean().optional(),
   }),
@@ -55,7 +55,7 @@ export const checkpointCreate = proposal(
         next_step: stepAfter(feature, request.step),
         data: request.data ?? null,
         heads: headsIn(view, [...contentsOf(then, session.id).features.values()]),
-        ...(request.replaces ? { replaces: true as const } : {}),
+        ...(request.replace ? { replaces: true as const } : {}),
         ...(request.automatic ? { automatic: true as const } : {}),
       },
     };

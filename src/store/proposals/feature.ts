@@ -4,7 +4,7 @@ import { FeatureId, StepName } from '../../core/ids.ts';
 import { type JsonObject, JsonRecord, type JsonValue, Text } from '../../core/json.ts';
 import { planned } from '../../core/operations/feature-add.ts';
 import { requireFeature } from '../../core/state.ts';
-import { Instant } from '../../core/time.ts';
+import { GivenInstant } from '../../core/time.ts';
 import { GitStateError } from '../../errors.ts';
 import { proposal } from '../proposal.ts';
 import { featureOf, featureScope, isRepeated, rightOf, scope, sessionOf } from './scope.ts';
@@ -56,8 +56,8 @@ export const featureUpdate = proposal(
     worktree: Text.nullable().optional(),
     metrics: JsonRecord.optional(),
     data: JsonRecord.optional(),
-    startedAt: Instant.nullable().optional(),
-    completedAt: Instant.nullable().optional(),
+    startedAt: GivenInstant.nullable().optional(),
+    completedAt: GivenInstant.nullable().optional(),
     /** Entries of `data` to set; the others stay. */
     addData: JsonRecord.optional(),
     /** Fields that a document of this format has and we do not, to be kept in `data`. */
