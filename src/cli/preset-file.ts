@@ -1,19 +1,13 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Preset } from '../core/entities.ts';
+import { Preset } from '../core/entities.ts';
 import { builtInPresets } from '../core/presets.ts';
 import { GitStateError } from '../errors.ts';
 import { readDocument } from './document-file.ts';
 
 const shape =
   'a preset is {name, steps, budgets: {steps, feature, day}, max_retries, lease, auto_checkpoints, quality_min, session_id}';
-const keys = new Set([
-  ...['name', 'steps', 'budgets', 'max_retries', 'lease', 'default_lease'],
-  ...['auto_checkpoints', 'quality_min', 'session_id'],
-]);
-
-/** A preset as people write it: all but the name may be left out. */
-type PresetFile = Partial<Preset>;
+const keys = new Set<string>(Preset.keyof().options);
 
 /** Whether `--preset` was given a file: one that is there, or a name that only a file has. */
 export function isPresetFile(given: string, cwd: string): boolean {
@@ -23,7 +17,7 @@ export function isPresetFile(given: string, cwd: string): boolean {
 }
 
 /** Reads a preset from JSON or YAML. Its values are checked where they are used. @throws INVALID_INPUT */
-export async function readPreset(file: string, cwd: string): Promise<PresetFile> {
+export async function readPreset(file: string, cwd: string): Promise<Record<string, unknown>> {
   const isText = (path: readonly string[]) => path.length === 1 && ['name', 'steps'].includes(path[0]!);
   const document = await readDocument(file, { cwd, what: 'preset', shape, isText });
   if (typeof document !== 'object' || document === null || Array.isArray(document)) {
@@ -33,13 +27,5 @@ export async function readPreset(file: string, cwd: string): Promise<PresetFile>
   if (other !== undefined) {
     throw new GitStateError('INVALID_INPUT', `${other}: is no field of a preset`, { hint: shape });
   }
-  const { lease, ...fields } = document as PresetFile & { lease?: string };
-  return lease === undefined ? fields : { ...fields, default_lease: lease as Preset['default_lease'] };
-}
-
-/** The preset with everything that was left out; without a name it is `none`. */
-export function wholePreset(preset: PresetFile): Record<string, unknown> {
-  const [plain] = builtInPresets as [Preset];
-  const budgets = { ...plain.budgets, ...preset.budgets };
-  return { ...plain, ...preset, budgets };
+  return document as Record<string, unknown>;
 }

@@ -29,6 +29,12 @@ export const neverStopped: IsStopped = () => false;
 
 const warnFromPercent = 80n;
 
+/** What is about to be spent. */
+interface Extra {
+  more?: number | undefined;
+  step?: string | null | undefined;
+}
+
 interface Spending {
   scope: BudgetWarning['scope'];
   name: string;
@@ -42,7 +48,7 @@ export function budgetOf(
   contents: Contents,
   feature: Feature,
   at: Instant,
-  { more = 0, step = null }: { more?: number; step?: string | null } = {},
+  { more = 0, step = null }: Extra = {},
 ): BudgetState {
   const { budgets } = session;
   const day = at.slice(0, 10);
@@ -98,19 +104,25 @@ export function requireBudget(session: Session, contents: Contents, feature: Fea
   throw budgetExceeded(session, contents, feature, at);
 }
 
+/** Names the limits that are used up, or would be by what is about to be spent. */
 export function budgetExceeded(
   session: Session,
   contents: Contents,
   feature: Feature,
   at: Instant,
+  extra: Extra = {},
 ): GitStateError {
-  const { warnings } = budgetOf(session, contents, feature, at);
+  const { warnings } = budgetOf(session, contents, feature, at, extra);
   const reached = warnings.filter(({ scope, percent }) => scope !== 'step' && percent >= 100);
   const names = reached
     .map(({ scope, name, spent, limit }) => `${scope} '${name}': ${spent} of ${limit}`)
     .join(', ');
-  return new GitStateError('BUDGET_EXCEEDED', `the budget is used up (${names})`, {
-    hint: 'raise it with `git state session update --budget-feature AMOUNT` or `--budget-day AMOUNT`',
-    details: { feature: feature.id, warnings: reached },
-  });
+  return new GitStateError(
+    'BUDGET_EXCEEDED',
+    `the budget ${extra.more ? 'would be' : 'is'} used up (${names})`,
+    {
+      hint: 'raise it with `git state session update --budget-feature AMOUNT` or `--budget-day AMOUNT`',
+      details: { feature: feature.id, warnings: reached },
+    },
+  );
 }

@@ -126,7 +126,29 @@ export function* allCosts({
  *  before a document was imported is counted in. */
 export function totalCost(session: Session, { costs }: Contents): number {
   const spent = costs.size === 0 ? 0n : indexOf(costs).total;
-  return amountOf(microsOf(session.removed_cost) + microsOf(openingOf(session).total_cost) + spent);
+  return amountOf(microsOf(openingOf(session).total_cost) + spent);
+}
+
+/** What went into features that are there no more: a part of the total, which `removed_cost` of the session records. */
+export function removedCost({ costs, features }: Contents): number {
+  if (costs.size === 0) return 0;
+  let micros = 0n;
+  for (const [key, spent] of indexOf(costs).features.entries()) if (!features.has(key)) micros += spent;
+  return amountOf(micros);
+}
+
+/** The session after features of these ids have left it, or come back to it: their money goes with them.
+ *  @param sign 1 where they leave, -1 where they come. */
+export function withRemovedCost(
+  session: Session,
+  contents: Contents,
+  ids: readonly string[],
+  sign: 1 | -1,
+): Session {
+  if (contents.costs.size === 0) return session;
+  const spent = sumAmounts(ids.map((id) => totalOf(contents, id)));
+  if (spent === 0) return session;
+  return { ...session, removed_cost: sumAmounts([session.removed_cost, sign * spent]) };
 }
 
 /** What an imported document had counted beyond its own entries. */

@@ -167,9 +167,13 @@ export type CostEntry = z.infer<typeof CostEntry>;
 export const CostSheet = z.strictObject({ entries: z.array(CostEntry) });
 export type CostSheet = z.infer<typeof CostSheet>;
 
+const { default_lease: lease, ...presetRules } = sessionRules;
+
+/** Rules for sessions that are still to be started. */
 export const Preset = z.strictObject({
   name: PresetName,
-  ...sessionRules,
+  ...presetRules,
+  lease,
   session_id: z.enum(['date', 'orchestrator', 'production']),
 });
 export type Preset = z.infer<typeof Preset>;

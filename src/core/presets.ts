@@ -1,5 +1,6 @@
+import type { z } from 'zod';
 import { GitStateError } from '../errors.ts';
-import { Preset } from './entities.ts';
+import { Budgets, Preset } from './entities.ts';
 import { keyOf } from './ids.ts';
 import type { State } from './state.ts';
 
@@ -7,7 +8,7 @@ const common = {
   steps: [],
   budgets: { steps: {}, feature: null, day: null },
   max_retries: 3,
-  default_lease: '15m',
+  lease: '15m',
   auto_checkpoints: false,
   quality_min: {},
   session_id: 'date',
@@ -32,6 +33,15 @@ export const builtInPresets: readonly Preset[] = [
     session_id: 'production',
   },
 ].map((preset) => Preset.parse(preset));
+
+/** A preset as people write it: what is left out is as in `none`. */
+export const GivenPreset = Preset.partial()
+  .extend({ budgets: Budgets.partial().optional() })
+  .transform((given): Preset => {
+    const [plain] = builtInPresets as [Preset];
+    return { ...plain, ...given, budgets: { ...plain.budgets, ...given.budgets } };
+  });
+export type GivenPreset = z.input<typeof GivenPreset>;
 
 /** The preset of a name, built in or kept in the store; null means the one without steps and budgets.
  *  @throws INVALID_INPUT */

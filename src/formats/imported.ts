@@ -55,10 +55,11 @@ export function sessionFrom(
     recovered_at?: Instant | null;
   },
 ): Session {
-  const { name, session_id, ...rules } = builtInPresets.find((known) => known.name === preset)!;
+  const { name, session_id, lease, ...rules } = builtInPresets.find((known) => known.name === preset)!;
   const budgets: Budgets = rules.budgets;
   return {
     ...rules,
+    default_lease: lease,
     id: fields.id,
     preset: name,
     name: fields.name ?? fields.id,

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { idFault } from '../core/ids.ts';
 import type { Env } from '../env.ts';
 import { streamBlob } from '../git/reader.ts';
@@ -57,7 +57,7 @@ export type Store = Awaited<ReturnType<typeof openStoreIn>>;
  *  @throws GIT_NOT_FOUND, NOT_A_REPOSITORY, INVALID_INPUT */
 export async function openStoreIn(options: StoreOptions, surroundings: Surroundings) {
   const { env } = surroundings;
-  const cwd = options.cwd ?? surroundings.cwd;
+  const cwd = resolve(surroundings.cwd, options.cwd ?? '.');
   const engine = await Engine.open({
     cwd,
     env,
@@ -73,6 +73,7 @@ export async function openStoreIn(options: StoreOptions, surroundings: Surroundi
   const transactor = new Transactor(engine, { publisher, derivedWorker: worker });
   const context: Context = {
     engine,
+    cwd,
     transactor,
     remote,
     offline,

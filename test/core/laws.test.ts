@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { neverStopped } from '../../src/core/budgets.ts';
+import { removedCost } from '../../src/core/costs.ts';
 import { type Change, diffStates } from '../../src/core/diff.ts';
 import type { Feature } from '../../src/core/entities.ts';
 import { type OperationType, operationTypes } from '../../src/core/operation.ts';
@@ -246,6 +247,7 @@ describe('any history', () => {
         let counts = claimCounts(scene);
         play(scene, tried, () => {
           expectSound(scene.contents());
+          expect(scene.session().removed_cost).toBe(removedCost(scene.contents()));
           const now = claimCounts(scene);
           for (const [key, count] of counts) expect(now.get(key) ?? 0).toBeGreaterThanOrEqual(count);
           counts = now;

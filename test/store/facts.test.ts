@@ -2,9 +2,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
+import { builtInPresets } from '../../src/core/presets.ts';
 import { expectSound } from '../support/oracle.ts';
 import { temporaryDirectory } from '../support/repo.ts';
-import { addFeatures, codeOf, makeStore } from '../support/store.ts';
+import { addFeatures, codeOf, makeStore, openTestStore } from '../support/store.ts';
 
 const day = 86_400_000;
 
@@ -87,6 +88,16 @@ test('budgets warn from 80% on and stop claims and steps at 100%', async () => {
     { scope: 'step', name: 'research', spent: 1.6, limit: 2, percent: 80 },
   ]);
   expect(await store.costCheck({ feature: 'e1', amount: 5.4 })).toMatchObject({ stop: true });
+  // What is only asked about counts in the refusal, too.
+  expect(
+    await store.costCheck({ feature: 'e1', amount: 5.4, enforce: true }).catch((error) => error),
+  ).toMatchObject({
+    message: "the budget would be used up (feature 'e1': 7 of 7)",
+    details: {
+      feature: 'e1',
+      warnings: [{ scope: 'feature', name: 'e1', spent: 7, limit: 7, percent: 100 }],
+    },
+  });
   expect(await codeOf(store.costCheck({ feature: 'e1', amount: 5.4, enforce: true }))).toBe(
     'BUDGET_EXCEEDED',
   );
@@ -232,11 +243,16 @@ test('a preset of the users own is kept in the store', async () => {
     steps: ['cut', 'render'],
     budgets: { steps: {}, feature: 3, day: null },
     max_retries: 1,
-    default_lease: '1h',
+    lease: '1h',
     auto_checkpoints: false,
     quality_min: {},
     session_id: 'date',
   };
+  expect(await store.presetPut({ preset })).toMatchObject({ ...preset, changed: true });
+  expect(Object.keys(await store.presetPut({ preset: { ...preset, max_retries: 2 } }))).toEqual([
+    ...Object.keys(builtInPresets[0]!),
+    ...['commit', 'changed', 'durability'],
+  ]);
   await store.presetPut({ preset });
   expect(await store.sessionStart({ session: 'v', preset: 'video' })).toMatchObject({
     preset: 'video',
@@ -250,6 +266,15 @@ test('a preset of the users own is kept in the store', async () => {
     'production',
     'video',
   ]);
+  expect((await store.presetList()).presets.at(-1)).toEqual({ ...preset, built_in: false });
+  // What is left out is as in a session without a preset.
+  expect(await store.presetPut({ preset: { name: 'bare', budgets: { day: 5 } } })).toMatchObject({
+    lease: '15m',
+    budgets: { steps: {}, feature: null, day: 5 },
+    max_retries: 3,
+  });
+  expect(await codeOf(store.presetPut({ preset: { steps: ['a'] } }))).toBe('ALREADY_EXISTS');
+  expect(await codeOf(store.presetPut({ preset: { name: 'x', default_lease: '1h' } }))).toBe('INVALID_INPUT');
   expect(await codeOf(store.presetPut({ preset: { ...preset, name: 'production' } }))).toBe('ALREADY_EXISTS');
 });
 
@@ -272,4 +297,64 @@ test('least scores are asked for before a feature is completed', async () => {
   await store.sessionUpdate({ session: 'q', qualityMin: { depth: 8, style: null } });
   await store.quality({ session: 'q', feature: '1', scores: { depth: 8 } });
   expect(await store.complete(own)).toMatchObject({ status: 'completed' });
+});
+
+test('what a removed feature has cost stays in the totals, and is recorded as such', async () => {
+  const { repository, store } = await makeStore();
+  await store.sessionUpdate({ session: 's', budgetDay: 10 });
+  await addFeatures(store, ['1', '2']);
+  await store.costAdd({ feature: '1', amount: 2.5 });
+  await store.costAdd({ feature: '2', amount: 1 });
+  const recorded = () =>
+    JSON.parse(repository.git('cat-file', 'blob', 'gitstate:sessions/s/session.json')).removed_cost;
+  await store.remove({ feature: '1' });
+  expect(recorded()).toBe(2.5);
+  const day = new Date().toISOString().slice(0, 10);
+  expect(await store.costShow()).toMatchObject({ total: 3.5, by_day: { [day]: 3.5 } });
+  expect(await store.costCheck({ feature: '2', amount: 6.5 })).toMatchObject({ stop: true });
+  expect(await store.metrics()).toMatchObject({ total_cost: 3.5 });
+  // Added again, the feature has its costs again.
+  await addFeatures(store, ['1']);
+  expect(recorded()).toBe(0);
+  expect(await store.show({ feature: '1' })).toMatchObject({ total_cost: 2.5 });
+  await store.remove({ feature: '1' });
+  await store.restore({ point: 'gitstate~1', feature: '1' });
+  expect(recorded()).toBe(0);
+  await store.remove({ feature: '1' });
+  await store.remove({ feature: '2' });
+  expect(recorded()).toBe(3.5);
+  await store.restore({ point: 'gitstate~1' });
+  expect(recorded()).toBe(2.5);
+  expect(await store.costShow()).toMatchObject({ total: 3.5 });
+  await expectSound(repository);
+});
+
+test('a dry run of recover answers as recover does', async () => {
+  const { store, env } = await makeStore();
+  await addFeatures(store, ['1']);
+  await store.claim({ worker: 'W1', lease: '1m' });
+  await store.sessionFail({ session: 's', force: true });
+  env.offsetMs += 2 * 60_000;
+  const before = await store.tip();
+  const dry = await store.recover({ session: 's', dryRun: true });
+  expect(dry).toMatchObject({
+    status: 'active',
+    released: [{ feature: '1', worker: 'W1', reason: 'expired' }],
+    commit: null,
+    changed: false,
+  });
+  expect(await store.tip()).toBe(before);
+  const done = await store.recover({ session: 's' });
+  expect(Object.keys(done)).toEqual(Object.keys(dry));
+  expect(done.released).toEqual(dry.released);
+});
+
+test('paths of artifacts are looked for where the store was opened', async () => {
+  const { repository, env } = await makeStore({ steps: ['plan'] });
+  repository.write('below/notes.txt', 'notes');
+  const store = await openTestStore(join(repository.path, 'below'), { cwd: '.' }, env);
+  await addFeatures(store, ['1']);
+  expect(await store.artifactPut({ feature: '1', step: 'plan', files: ['notes.txt'] })).toMatchObject({
+    artifacts: [{ path: 'notes.txt', size: 5 }],
+  });
 });

@@ -216,7 +216,7 @@ const argsOf: Record<OperationType, Arbitrary<unknown>> = {
       steps: stepNames,
       budgets: record({ steps: limits(amount), feature: orNull(amount), day: orNull(amount) }),
       max_retries: count,
-      default_lease: duration,
+      lease: duration,
       auto_checkpoints: fc.boolean(),
       quality_min: scores,
       session_id: fc.constantFrom('date', 'orchestrator', 'production'),

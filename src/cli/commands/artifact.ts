@@ -43,13 +43,12 @@ export const artifactPut = command({
   pipe,
   writes: true,
   async run(invocation) {
-    const { operands, flags, cwd } = invocation;
+    const { operands } = invocation;
     const step = operands.require('STEP');
-    const files = operands.rest.map((file) => (flags.C === undefined ? file : resolve(cwd, file)));
     const value = await (await invocation.store()).artifactPut({
       ...namedFeature(invocation),
       step,
-      files,
+      files: [...operands.rest],
       ...callOf(invocation),
     });
     return {

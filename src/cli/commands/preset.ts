@@ -6,16 +6,10 @@ import { limitsText } from '../views/budget.ts';
 
 const pipe = 'name, steps, budgets, max retries, lease, built-in or own';
 
-/** A preset as files have it. */
-function presetView<T extends Preset>({ default_lease, ...preset }: T) {
-  const { name, steps, budgets, max_retries, ...others } = preset;
-  return { name, steps, budgets, max_retries, lease: default_lease, ...others };
-}
-
 function presetRecord(preset: Preset, builtIn: boolean): Field[] {
-  const { name, steps, budgets, max_retries, default_lease } = preset;
+  const { name, steps, budgets, max_retries, lease } = preset;
   const origin = builtIn ? 'built-in' : 'own';
-  return [name, steps.join(','), limitsText(budgets), max_retries, default_lease, origin];
+  return [name, steps.join(','), limitsText(budgets), max_retries, lease, origin];
 }
 
 export const presetList = command({
@@ -25,16 +19,17 @@ export const presetList = command({
   writes: false,
   at: false,
   async run(invocation) {
-    const { presets } = await (await invocation.store()).presetList();
+    const value = await (await invocation.store()).presetList();
+    const { presets } = value;
     return {
-      value: { presets: presets.map(presetView) },
+      value,
       human: (ui) =>
         table(
           presets,
           [
             { title: 'NAME', text: ({ name }) => name, paint: (_, text) => ui.colors.bold(text) },
             { title: 'RETRIES', text: ({ max_retries }) => String(max_retries) },
-            { title: 'LEASE', text: ({ default_lease }) => default_lease },
+            { title: 'LEASE', text: ({ lease }) => lease },
             { title: 'BUDGETS', text: ({ budgets }) => limitsText(budgets) ?? '' },
             { title: 'STEPS', text: ({ steps }) => steps.join(','), cut: true },
           ],
@@ -55,15 +50,15 @@ export const presetPut = command({
   pipe,
   writes: true,
   async run(invocation) {
-    const { readPreset, wholePreset } = await import('../preset-file.ts');
+    const { readPreset } = await import('../preset-file.ts');
     const preset = await readPreset(invocation.operands.require('FILE'), invocation.cwd);
     if (preset.name === undefined) throw usage('the preset has no name', invocation.name);
     const value = await (await invocation.store()).presetPut({
-      preset: wholePreset(preset),
+      preset,
       ...opIdOf(invocation),
     });
     return {
-      value: presetView(value),
+      value,
       human: ({ colors }) => [
         `stored preset ${colors.bold(value.name)}`,
         `go on with \`git state session start --preset ${value.name}\``,

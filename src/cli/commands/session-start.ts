@@ -56,6 +56,6 @@ export const sessionStart = command<StartFlags>({
 
 /** The preset by its name, which the store knows, or the whole of it from a file. */
 async function underPreset(given: string, cwd: string) {
-  const { isPresetFile, readPreset, wholePreset } = await import('../preset-file.ts');
-  return isPresetFile(given, cwd) ? { rules: wholePreset(await readPreset(given, cwd)) } : { preset: given };
+  const { isPresetFile, readPreset } = await import('../preset-file.ts');
+  return isPresetFile(given, cwd) ? { rules: await readPreset(given, cwd) } : { preset: given };
 }

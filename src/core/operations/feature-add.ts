@@ -1,10 +1,18 @@
 import { z } from 'zod';
 import { GitStateError } from '../../errors.ts';
+import { withRemovedCost } from '../costs.ts';
 import { type Feature, Phase, Priority, type Session } from '../entities.ts';
 import { FeatureId, keyOf, StepName } from '../ids.ts';
 import { JsonRecord, Text } from '../json.ts';
 import { newSteps, requireDistinctSteps, requireSoundDependencies } from '../rules.ts';
-import { contentsOf, putContents, putFeature, requireActiveSession, type State } from '../state.ts';
+import {
+  contentsOf,
+  putContents,
+  putFeature,
+  putSession,
+  requireActiveSession,
+  type State,
+} from '../state.ts';
 import type { Instant } from '../time.ts';
 import { sessionOperation } from './define.ts';
 
@@ -34,7 +42,8 @@ export function applyFeatureAdd(state: State, { session: sessionId, args, at }: 
   const { feature: id, ...plan } = args;
   const session = requireActiveSession(state, sessionId);
   requireNew(state, sessionId, id);
-  const next = putFeature(state, sessionId, newFeature(session, { id, ...plan }, at));
+  const known = withCostsOf(state, session, [id]);
+  const next = putFeature(known, sessionId, newFeature(session, { id, ...plan }, at));
   requireSoundDependencies(next, sessionId, [id]);
   return next;
 }
@@ -50,13 +59,17 @@ export function applyPlanLoad(state: State, { session: sessionId, args, at }: Pl
     if (twin) throw alreadyExists(twin.id, sessionId);
     added.set(key, newFeature(session, plan, at));
   }
-  const next = putContents(state, sessionId, { features: features.withAll(added) });
-  requireSoundDependencies(
-    next,
-    sessionId,
-    args.features.map(({ id }) => id),
-  );
+  const ids = args.features.map(({ id }) => id);
+  const known = withCostsOf(state, session, ids);
+  const next = putContents(known, sessionId, { features: features.withAll(added) });
+  requireSoundDependencies(next, sessionId, ids);
   return next;
+}
+
+/** What was spent on a feature that was removed belongs to the one that is added again under its id. */
+function withCostsOf(state: State, session: Session, ids: readonly string[]): State {
+  const settled = withRemovedCost(session, contentsOf(state, session.id), ids, -1);
+  return settled === session ? state : putSession(state, settled);
 }
 
 function requireNew(state: State, sessionId: string, id: string): void {

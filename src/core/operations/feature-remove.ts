@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { GitStateError } from '../../errors.ts';
+import { withRemovedCost } from '../costs.ts';
 import { FeatureId, keyOf } from '../ids.ts';
 import { requireRight } from '../rules.ts';
 import { featuresDependingOn } from '../select.ts';
@@ -13,7 +14,7 @@ import {
 } from '../state.ts';
 import { right, sessionOperation } from './define.ts';
 
-/** A feature leaves the session; what it had cost stays in the session's totals. */
+/** A feature leaves the session; what it had cost stays in the totals of the session and of its days. */
 export const FeatureRemove = sessionOperation('feature.remove', { feature: FeatureId, ...right });
 export type FeatureRemove = z.infer<typeof FeatureRemove>;
 
@@ -37,7 +38,7 @@ export function applyFeatureRemove(state: State, { session: sessionId, args, at 
   const counts = new Map(Object.entries(session.claim_counts));
   if (feature.claim_count > 0) counts.set(keyOf(feature.id), feature.claim_count);
   const counted = putSession(state, {
-    ...session,
+    ...withRemovedCost(session, contents, [feature.id], 1),
     claim_counts: Object.fromEntries(counts),
     updated_at: at,
   });

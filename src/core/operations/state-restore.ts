@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { GitStateError } from '../../errors.ts';
+import { removedCost, withRemovedCost } from '../costs.ts';
 import type { Feature, Session } from '../entities.ts';
 import { FeatureId, keyOf, Oid } from '../ids.ts';
 import { equalJson, Text } from '../json.ts';
@@ -61,7 +62,7 @@ export function applyStateRestore(
   const features = restoredFeatures(contents, past, counts, at);
   const session: Session = {
     ...active(then, at),
-    removed_cost: now?.removed_cost ?? then.removed_cost,
+    removed_cost: removedCost({ ...contents, features }),
     claim_counts: Object.fromEntries(counts),
   };
   const sameFeatures = now !== undefined && features.changedSince(contents.features).length === 0;
@@ -146,7 +147,9 @@ function restoreFeature(
   }
   const counted = new Map(Object.entries(session.claim_counts)).get(keyOf(featureId)) ?? 0;
   const restored = asItWas(then, present, counted, at);
-  const woken = session.status === 'active' ? state : putSession(state, active(session, at));
+  const settled = present ? session : withRemovedCost(session, contentsOf(state, id), [featureId], -1);
+  const awake = settled.status === 'active' ? settled : active(settled, at);
+  const woken = awake === session ? state : putSession(state, awake);
   return present && sameButTime(present, restored) ? woken : putFeature(woken, id, restored);
 }
 

@@ -50,6 +50,8 @@ export interface Defaults {
 /** An open store, as the groups of methods share it. */
 export interface Context {
   readonly engine: Engine;
+  /** Where the store was opened: paths that callers give are relative to it. */
+  readonly cwd: string;
   readonly transactor: Transactor;
   /** The remote by which operations count; null where this repository decides. */
   readonly remote: Remote | null;

@@ -133,8 +133,9 @@ export function factMethods(context: Context) {
       const amount = Amount.safeParse(rounded(options.amount));
       if (!amount.success) throw new GitStateError('INVALID_INPUT', `'${options.amount}' is no amount`);
       if (options.step !== undefined) requireStep(feature, options.step);
-      const state = budgetOf(session, contents, feature, at, { more: amount.data, step: options.step });
-      if (state.stop && options.enforce) throw budgetExceeded(session, contents, feature, at);
+      const extra = { more: amount.data, step: options.step };
+      const state = budgetOf(session, contents, feature, at, extra);
+      if (state.stop && options.enforce) throw budgetExceeded(session, contents, feature, at, extra);
       return {
         feature: feature.id,
         step: options.step ?? null,
@@ -168,7 +169,7 @@ export function factMethods(context: Context) {
 
     /** Keeps files with the state, under the step that produced them; folders are put with all that is in them. */
     async artifactPut(options: CallOptions & { feature?: string; step: string; files: string[] }) {
-      const found = (await Promise.all(options.files.map(filesAt))).flat();
+      const found = (await Promise.all(options.files.map((file) => filesAt(context.cwd, file)))).flat();
       for (const { name } of found) {
         const fault = artifactPathFault(name);
         if (fault)
@@ -209,8 +210,8 @@ function withoutForce<T extends { force?: boolean; token?: string }>({ force: _f
 }
 
 /** A file, or all files below a folder, with their names as artifacts. */
-async function filesAt(given: string): Promise<{ path: string; name: string }[]> {
-  const path = resolve(given);
+async function filesAt(cwd: string, given: string): Promise<{ path: string; name: string }[]> {
+  const path = resolve(cwd, given);
   const stat = statSync(path, { throwIfNoEntry: false });
   if (!stat)
     throw new GitStateError('INVALID_INPUT', `no file '${given}'`, {

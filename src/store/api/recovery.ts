@@ -1,7 +1,8 @@
 import { stopsOn } from '../../core/budgets.ts';
 import type { Preset } from '../../core/entities.ts';
+import type { Operation } from '../../core/operation.ts';
 import { builtInPresets } from '../../core/presets.ts';
-import { contentsOf, requireSession } from '../../core/state.ts';
+import { contentsOf, requireSession, type State } from '../../core/state.ts';
 import { sessionView } from '../../core/views.ts';
 import type { Proposal } from '../proposal.ts';
 import {
@@ -11,13 +12,16 @@ import {
   sessionRecover,
   storeReset,
 } from '../proposals/recovery.ts';
-import { type CallOptions, type Context, nowOf, scoped, submit, writtenOf } from './context.ts';
+import { type CallOptions, type Context, nowOf, scoped, submit, type Written, writtenOf } from './context.ts';
 
 export interface CleanupOptions extends CallOptions {
   /** Such as `7d`. */
   olderThan?: string;
   dryRun?: boolean;
 }
+
+/** What a dry run says of its writing. */
+const unwritten: Written = { commit: null, changed: false, durability: 'local' };
 
 export function recoveryMethods(context: Context) {
   const { transactor } = context;
@@ -30,10 +34,22 @@ export function recoveryMethods(context: Context) {
     const given = Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined));
     if (dryRun) {
       const { operation } = await transactor.preview(proposal, given);
-      return { operation, written: { commit: null, changed: false, durability: 'local' as const } };
+      return { operation, written: unwritten };
     }
     const landed = await submit(context, proposal, { ...given, opId });
     return { operation: landed.operation, written: writtenOf(landed) };
+  }
+
+  /** The session as recovering leaves it, and the claims that end with it. */
+  function recovered({ session: sessionId, args }: Operation, state: State) {
+    const session = requireSession(state, sessionId!);
+    const contents = contentsOf(state, session.id);
+    const { released } = args as { released: { feature: string; worker: string; reason: string }[] };
+    return {
+      ...sessionView(session, contents, stopsOn(session, contents, nowOf(context))),
+      session: session.id as string,
+      released: released.map(({ feature, worker, reason }) => ({ feature, worker, reason })),
+    };
   }
 
   return {
@@ -44,35 +60,11 @@ export function recoveryMethods(context: Context) {
         Object.entries({ session: id, worker }).filter(([, value]) => value !== undefined),
       );
       if (options.dryRun) {
-        const { operation } = await transactor.preview(sessionRecover, given);
-        const { released } = operation!.args as {
-          released: { feature: string; worker: string; reason: string }[];
-        };
-        return {
-          session: operation!.session!,
-          released,
-          commit: null,
-          changed: false,
-          durability: 'local' as const,
-        };
+        const { operation, after } = await transactor.preview(sessionRecover, given);
+        return { ...recovered(operation!, after), ...unwritten };
       }
       const landed = await submit(context, sessionRecover, { ...given, opId: options.opId });
-      const sessionId = landed.operation!.session!;
-      const session = requireSession(landed.state, sessionId);
-      const contents = contentsOf(landed.state, sessionId);
-      const { released } = landed.operation!.args as {
-        released: { feature: string; worker: string; reason: string }[];
-      };
-      return {
-        ...sessionView(session, contents, stopsOn(session, contents, nowOf(context))),
-        session: sessionId,
-        released: released.map(({ feature, worker: holder, reason }) => ({
-          feature,
-          worker: holder,
-          reason,
-        })),
-        ...writtenOf(landed),
-      };
+      return { ...recovered(landed.operation!, landed.state), ...writtenOf(landed) };
     },
 
     /** Drops sessions that are not active and were last updated so long ago; history keeps them. */
@@ -98,7 +90,7 @@ export function recoveryMethods(context: Context) {
       return writtenOf(await submit(context, storeReset, { ...options }));
     },
 
-    /** Keeps a preset of the users' own in the store. */
+    /** Keeps a preset of the users' own in the store; what it leaves out is as in `none`. */
     async presetPut(options: { preset: Record<string, unknown>; opId?: string }) {
       const landed = await submit(context, presetPut, { ...options });
       return { ...(landed.operation!.args as { preset: Preset }).preset, ...writtenOf(landed) };

@@ -103,7 +103,7 @@ export function sessionMethods(context: Context) {
     async sessionStart(
       options: SessionOptions & {
         preset?: string;
-        /** A whole preset, as `presetPut` takes it, that need not be in the store; goes before `preset`. */
+        /** A preset, as `presetPut` takes it, that need not be in the store; goes before `preset`. */
         rules?: Record<string, unknown>;
         steps?: string[];
         /** Least scores of a feature that is completed; null lifts one of the preset's. */

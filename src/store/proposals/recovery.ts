@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { Preset } from '../../core/entities.ts';
 import type { FeatureId } from '../../core/ids.ts';
+import { GivenPreset } from '../../core/presets.ts';
 import { claimedFeatures, contentsBySession, updatedAt } from '../../core/select.ts';
 import { contentsOf, requireStore } from '../../core/state.ts';
 import { Duration, instantOf, leaseEndOf, parseDuration } from '../../core/time.ts';
@@ -94,7 +94,7 @@ export const storeReset = proposal(
   },
 );
 
-export const presetPut = proposal('preset put', z.strictObject({ preset: Preset }), (request) => ({
+export const presetPut = proposal('preset put', z.strictObject({ preset: GivenPreset }), (request) => ({
   type: 'preset.put',
   session: null,
   args: { preset: request.preset },

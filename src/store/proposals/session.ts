@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { type Budgets, Preset, SessionStatus, sessionRules } from '../../core/entities.ts';
+import { type Budgets, type Preset, SessionStatus, sessionRules } from '../../core/entities.ts';
 import { keyOf, SessionId, StepName } from '../../core/ids.ts';
 import { JsonRecord, PlainNumber, recordOf, Text } from '../../core/json.ts';
 import { Amount } from '../../core/money.ts';
-import { builtInPresets, requirePreset } from '../../core/presets.ts';
+import { builtInPresets, GivenPreset, requirePreset } from '../../core/presets.ts';
 import { requireStore, type State } from '../../core/state.ts';
 import type { Instant } from '../../core/time.ts';
 import { GitStateError } from '../../errors.ts';
@@ -22,8 +22,8 @@ export const sessionStart = proposal(
   z.strictObject({
     session: SessionId.optional(),
     preset: z.string().optional(),
-    /** A whole preset that need not be in the store, instead of one by its name. */
-    rules: Preset.optional(),
+    /** A preset that need not be in the store, instead of one by its name. */
+    rules: GivenPreset.optional(),
     steps: z.array(StepName).optional(),
     name: Text.optional(),
     config: JsonRecord.optional(),
@@ -39,7 +39,7 @@ export const sessionStart = proposal(
     const preset = request.rules
       ? requireOwnName(request.rules)
       : requirePreset(state, request.preset ?? store.preset);
-    const { steps, budgets, max_retries, default_lease, auto_checkpoints, quality_min } = preset;
+    const { steps, budgets, max_retries, lease, auto_checkpoints, quality_min } = preset;
     const id = request.session ?? nextSessionId(state, preset, at);
     return {
       type: 'session.start',
@@ -55,7 +55,7 @@ export const sessionStart = proposal(
           day: request.budgetDay === undefined ? budgets.day : request.budgetDay,
         },
         max_retries: request.maxRetries ?? max_retries,
-        default_lease: request.lease ?? default_lease,
+        default_lease: request.lease ?? lease,
         auto_checkpoints: request.autoCheckpoints ?? auto_checkpoints,
         quality_min: withChanges<Preset['quality_min']>(quality_min, request.qualityMin),
       },
