@@ -1,6 +1,6 @@
 import type { Feature, Session } from '../core/entities.ts';
 import { type FeatureId, keyOf, type SessionId } from '../core/ids.ts';
-import { firstUnfinished, requireStep } from '../core/rules.ts';
+import { firstUnfinished, invalidTransition, requireStep } from '../core/rules.ts';
 import { type Contents, contentsOf, emptyContents, findSession, requireFeature } from '../core/state.ts';
 import type { Instant } from '../core/time.ts';
 import { GitStateError, isGitStateError } from '../errors.ts';
@@ -113,7 +113,8 @@ export async function movePhase(store: Store, session: string, update: PhaseUpda
   const where = { session, feature: sessionId, step: phase };
   const pay = () => (cost === undefined ? undefined : store.costSet({ ...where, amount: cost }));
   // The next phase does not begin where this one has used the money up, so its cost comes first.
-  const first = word === 'complete' && firstUnfinished(feature.steps) === index;
+  const moves = feature.status === 'pending' || feature.status === 'in_progress';
+  const first = word === 'complete' && moves && firstUnfinished(feature.steps) === index;
   if (first) await pay();
   if (word !== null) await movers[word](store, where, feature.steps[index]!.status);
   if (!first) await pay();
@@ -135,10 +136,13 @@ const movers: Record<PhaseWord, Mover> = {
   },
   pending: async (_store, { step }, now) => {
     if (now === 'pending') return;
-    throw new GitStateError('INVALID_TRANSITION', `phase '${step}' is ${now}: it cannot be pending again`, {
-      hint: 'retry the episode from there: git state retry ID --from STEP',
-      details: { from: now, allowed: ['pending'] },
-    });
+    const message = `phase '${step}' is ${now}: it cannot be pending again`;
+    throw invalidTransition(
+      message,
+      now,
+      ['pending'],
+      'a failed episode starts over: git state retry ID --from STEP',
+    );
   },
 };
 
@@ -172,7 +176,7 @@ export async function matchEpisode(store: Store, session: string, prefix: string
 /** Takes an episode up where it stands: a failed one is tried again, and its next phase begins. */
 export async function resume(store: Store, session: string, feature: Feature): Promise<void> {
   const where = { session, feature: feature.id };
-  if (feature.status === 'failed') await store.retry(where);
+  if (feature.status === 'failed') await store.retry({ ...where, failedOnly: true });
   const { feature: now } = await episodeIn(store, session, feature.id);
   const step = now.steps[firstUnfinished(now.steps)] ?? now.steps.at(-1);
   const finished = now.status === 'completed' || now.status === 'archived';

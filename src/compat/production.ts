@@ -182,9 +182,11 @@ export class ProductionStateManager {
     });
   }
 
-  /** A failed episode waits for work again; finished phases stay. */
+  /** A failed episode waits for work again; finished phases stay. @throws INVALID_TRANSITION for any other */
   recoverFailedSession(sessionId: string): Promise<JsonObject> {
-    return this.#change(sessionId, (store) => store.retry({ session: this.#session, feature: sessionId }));
+    return this.#change(sessionId, (store) =>
+      store.retry({ session: this.#session, feature: sessionId, failedOnly: true }),
+    );
   }
 
   initiateRecovery(sessionId: string): Promise<JsonObject> {

@@ -55,9 +55,10 @@ export function requireStatus(
   );
 }
 
+/** @param allowed the statuses from which the move would be allowed; the message names them. */
 export function invalidTransition(message: string, from: string, allowed: readonly string[], hint?: string) {
-  return new GitStateError('INVALID_TRANSITION', message, {
-    hint: hint ?? `allowed from: ${allowed.join(', ')}`,
+  return new GitStateError('INVALID_TRANSITION', `${message}; allowed from ${allowed.join(' or ')}`, {
+    hint: hint ?? 'see where it stands with `git state show`',
     details: { from, allowed },
   });
 }

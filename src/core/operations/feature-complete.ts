@@ -22,7 +22,12 @@ export function applyFeatureComplete(state: State, { session, args, at }: Featur
   const rules = requireSession(state, session);
   const feature = requireFeature(state, session, args.feature);
   requireRight(feature, args);
-  requireStatus(feature, ['in_progress'], 'complete', 'claim it first: `git state claim`');
+  requireStatus(
+    feature,
+    ['in_progress'],
+    'complete',
+    'one that nobody has begun is begun by `git state claim` or `git state step start`',
+  );
   const remaining = feature.steps.filter((step) => !isStepFinished(step)).map((step) => step.name);
   if (remaining.length > 0 && !args.skip_remaining) {
     throw new GitStateError(

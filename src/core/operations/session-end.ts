@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { GitStateError } from '../../errors.ts';
 import type { Session, SessionStatus } from '../entities.ts';
 import { invalidTransition } from '../rules.ts';
 import { claimedFeatures } from '../select.ts';
@@ -52,12 +53,10 @@ export function requireNoClaims(session: Session, contents: Contents): void {
   const held = claimedFeatures(contents);
   if (held.length === 0) return;
   const names = held.map((feature) => `'${feature.id}' by '${feature.worker_id}'`).join(', ');
-  throw invalidTransition(
-    `session '${session.id}' has claimed features: ${names}`,
-    session.status,
-    ['active'],
-    'wait for them or release them; `git state session complete --force` leaves the claims as they are',
-  );
+  throw new GitStateError('INVALID_TRANSITION', `session '${session.id}' has claimed features: ${names}`, {
+    hint: 'wait for them or release them; `git state session complete --force` leaves the claims as they are',
+    details: { from: session.status, allowed: ['active'] },
+  });
 }
 
 export function describeSessionEnd({ type, session }: SessionEnd): string {

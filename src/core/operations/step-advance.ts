@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { GitStateError } from '../../errors.ts';
 import { requireBudget, stopsOn } from '../budgets.ts';
 import { type Checkpoint, CodeHead, type Feature, type Step } from '../entities.ts';
 import { type CheckpointName, FeatureId, keyOf, StepName } from '../ids.ts';
@@ -97,11 +98,13 @@ function requireInOrder(feature: Feature, index: number): void {
   const open = feature.steps.slice(0, index).find((step) => !isStepFinished(step));
   if (!open) return;
   const step = feature.steps[index]!;
-  throw invalidTransition(
+  throw new GitStateError(
+    'INVALID_TRANSITION',
     `step '${step.name}' of feature '${feature.id}' comes after '${open.name}', which is ${open.status}`,
-    step.status,
-    [],
-    `finish or skip '${open.name}' first`,
+    {
+      hint: `finish or skip '${open.name}' first`,
+      details: { from: step.status, allowed: [open.name] },
+    },
   );
 }
 

@@ -195,13 +195,13 @@ export function featureMethods(context: Context) {
     fail: (options: FeatureOptions & { error: string; noRetry?: boolean; maxRetries?: number }) =>
       write(featureFail as Proposal<never>, { ...options }),
 
-    /** Back to pending; finished steps stay, or start over at `from`. */
-    async retry(options: FeatureOptions & { feature: string; from?: string }) {
+    /** A failed or finished feature is pending again; finished steps stay, or start over at `from`. */
+    async retry(options: FeatureOptions & { feature: string; from?: string; failedOnly?: boolean }) {
       const { session, worker } = scoped(context, options);
-      const { feature, from, opId } = options;
+      const { feature, from, failedOnly, opId } = options;
       return featureAnswer(
         context,
-        await submit(context, featureRetry, { session, worker, feature, from, opId }),
+        await submit(context, featureRetry, { session, worker, feature, from, failedOnly, opId }),
       );
     },
 

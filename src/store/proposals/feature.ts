@@ -3,6 +3,7 @@ import { type Feature, FeatureStatus, Phase } from '../../core/entities.ts';
 import { FeatureId, StepName } from '../../core/ids.ts';
 import { type JsonObject, JsonRecord, type JsonValue, Text } from '../../core/json.ts';
 import { planned } from '../../core/operations/feature-add.ts';
+import { requireStatus } from '../../core/rules.ts';
 import { requireFeature } from '../../core/state.ts';
 import { GivenInstant } from '../../core/time.ts';
 import { GitStateError } from '../../errors.ts';
@@ -183,9 +184,16 @@ export const featureFail = proposal(
 
 export const featureRetry = proposal(
   'retry',
-  z.strictObject({ ...scope, feature: FeatureId, from: StepName.optional() }),
-  ({ session: id, worker, feature, from }, { state }) => {
+  z.strictObject({
+    ...scope,
+    feature: FeatureId,
+    from: StepName.optional(),
+    /** What was finished is not reopened. */
+    failedOnly: z.boolean().optional(),
+  }),
+  ({ session: id, worker, feature, from, failedOnly }, { state }) => {
     const session = sessionOf(state, id);
+    if (failedOnly) requireStatus(requireFeature(state, session.id, feature), ['failed'], 'recover');
     return { type: 'feature.retry', session: session.id, args: { feature, from }, actor: worker };
   },
 );
