@@ -11,6 +11,7 @@ const headings = {
   to_plain: 'x plain',
   to_node: 'x node',
   to_one: 'x one',
+  to_few: 'x few',
   to_porcelain: 'x porcelain',
   attempts_per_commit: 'attempts/commit',
   slowest_to_fastest: 'slowest/fastest',

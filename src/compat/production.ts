@@ -1,10 +1,11 @@
-import { costsOf, openingOf, stepCost, totalCost, totalOf } from '../core/costs.ts';
+import { openingOf, tallyFor, totalCost, totalOf } from '../core/costs.ts';
 import type { Feature } from '../core/entities.ts';
 import { keyOf } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
 import { metricsOf } from '../core/metrics.ts';
 import { requireStep } from '../core/rules.ts';
 import { type Contents, featuresInOrder } from '../core/state.ts';
+import { stepIn } from '../core/tally.ts';
 import { GitStateError } from '../errors.ts';
 import { checkpointContents, newestCheckpoint } from '../formats/directory.ts';
 import { episodeMapOf, productionEpisode } from '../formats/production-episode.ts';
@@ -217,7 +218,7 @@ export class ProductionStateManager {
 
   getPhaseCost(sessionId: string, phase: string): Promise<number> {
     return this.#read(sessionId, (contents, feature) =>
-      stepCost(costsOf(contents, feature.id), feature.steps[requireStep(feature, phase)]!),
+      stepIn(tallyFor(contents, feature.id), feature.steps[requireStep(feature, phase)]!.name),
     );
   }
 

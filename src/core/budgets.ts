@@ -1,5 +1,5 @@
 import { GitStateError } from '../errors.ts';
-import { costOfDay, costsOf, stepCost, totalOf } from './costs.ts';
+import { costOfDay, tallyFor, totalOf } from './costs.ts';
 import type { Feature, Session } from './entities.ts';
 import { amountOf, microsOf } from './money.ts';
 import type { Contents } from './state.ts';
@@ -53,12 +53,12 @@ export function budgetOf(
   const { budgets } = session;
   const day = at.slice(0, 10);
   const added = microsOf(more);
-  const entries = costsOf(contents, feature.id);
+  const tally = tallyFor(contents, feature.id);
   const spendings: Spending[] = feature.steps.map((one) => ({
     scope: 'step',
     name: one.name,
     limit: new Map<string, number>(Object.entries(budgets.steps)).get(one.name),
-    micros: microsOf(stepCost(entries, one)) + (one.name === step ? added : 0n),
+    micros: (tally.step.get(one.name) ?? 0n) + (one.name === step ? added : 0n),
   }));
   const total: Spending = {
     scope: 'feature',

@@ -3,6 +3,7 @@ import { compareNatural, keyOf } from './ids.ts';
 import { amountOf, microsOf, sumAmounts } from './money.ts';
 import type { Contents } from './state.ts';
 import { Table } from './table.ts';
+import { type Spent, type Tally, tallyOf, withSpent } from './tally.ts';
 
 /** Money, as it follows from the cost sheets. Sums are kept beside each version of the sheets and follow a new entry
  *  step by step, so that the hundred-thousandth entry costs what the first one did. */
@@ -16,6 +17,8 @@ interface CostIndex {
   readonly total: bigint;
   /** Entries that have a key, as `<feature>\n<key>`. */
   readonly keyed: Table<CostEntry>;
+  /** What was asked for: of features with many entries, and of the session under the empty name. */
+  tallies: Table<Tally>;
 }
 
 const indexes = new WeakMap<Table<CostSheet>, CostIndex>();
@@ -45,6 +48,7 @@ function indexOf(costs: Table<CostSheet>): CostIndex {
     days: Table.of(days),
     total,
     keyed: Table.of(keyed),
+    tallies: Table.of<Tally>(),
   };
   indexes.set(costs, index);
   return index;
@@ -79,8 +83,46 @@ export function addCostEntry(costs: Table<CostSheet>, featureId: string, entry: 
     days: index.days.with(day, (index.days.get(day) ?? 0n) + micros),
     total: index.total + micros,
     keyed: entry.key === null ? index.keyed : index.keyed.with(`${feature}\n${entry.key}`, entry),
+    tallies: withEntry(withEntry(index.tallies, feature, [day, entry]), ofSession, [day, entry]),
   });
   return changed;
+}
+
+/** The key of the session's own tally; no feature has it. */
+const ofSession = '';
+
+function withEntry(tallies: Table<Tally>, key: string, spent: Spent): Table<Tally> {
+  const tally = tallies.get(key);
+  return tally ? tallies.with(key, withSpent(tally, spent)) : tallies;
+}
+
+/** Fewer entries are added up as soon as a tally of them is found; there may be very many features. */
+const worthKeeping = 50;
+
+/** The sums of one feature, or of the whole session. */
+export function tallyFor({ costs }: Contents, featureId?: string): Tally {
+  if (costs.size === 0) return noCosts;
+  const index = indexOf(costs);
+  const key = featureId === undefined ? ofSession : keyOf(featureId);
+  const known = index.tallies.get(key);
+  if (known) return known;
+  const sheets =
+    featureId === undefined ? [...costs.entries()].map(([name]) => name) : (index.sheets.get(key) ?? []);
+  const spent = sheets.flatMap((name) =>
+    (costs.get(name)?.entries ?? []).map((entry): Spent => [dayOfSheet(name), entry]),
+  );
+  if (spent.length === 0) return noCosts;
+  const tally = tallyOf(spent);
+  if (spent.length >= worthKeeping) index.tallies = index.tallies.with(key, tally);
+  return tally;
+}
+
+const noCosts = tallyOf([]);
+
+/** What each feature has cost that has any entries, by its key; removed ones, too. */
+export function costByFeature({ costs }: Contents): [feature: string, amount: number][] {
+  if (costs.size === 0) return [];
+  return [...indexOf(costs).features.entries()].map(([key, micros]) => [key, amountOf(micros)]);
 }
 
 function openSheet(costs: Table<CostSheet>, known: readonly string[], first: string): string {
@@ -111,15 +153,6 @@ export function totalOf({ costs }: Contents, featureId: string): number {
 /** All that a session has cost on one UTC day. */
 export function costOfDay({ costs }: Contents, day: string): number {
   return costs.size === 0 ? 0 : amountOf(indexOf(costs).days.get(day) ?? 0n);
-}
-
-/** All cost entries with the key of their feature. Those of removed features are among them. */
-export function* allCosts({
-  costs,
-}: Contents): IterableIterator<[feature: string, day: string, entry: CostEntry]> {
-  for (const [key, { entries }] of costs.entries()) {
-    for (const entry of entries) yield [featureOfSheet(key), dayOfSheet(key), entry];
-  }
 }
 
 /** All money of a session: the sheets of removed features stay, so nothing is lost with them, and what had been spent

@@ -1,10 +1,11 @@
-import { allCosts, totalCost, totalOf } from './costs.ts';
+import { tallyFor, totalCost, totalOf } from './costs.ts';
 import type { Feature, Session, Step } from './entities.ts';
 import { groupPairs } from './group.ts';
 import { sumAmounts } from './money.ts';
 import { mean, type Quality, qualityOf, roundTo } from './quality.ts';
 import { wasCompleted } from './select.ts';
 import type { Contents } from './state.ts';
+import { stepIn } from './tally.ts';
 import { type Instant, millisecondsOf } from './time.ts';
 
 export interface StepMetrics {
@@ -82,21 +83,19 @@ function byStep(
   const steps = groupPairs(
     features.flatMap((feature) => feature.steps.map((step) => [step.name, step] as const)),
   );
-  const amounts = groupPairs(
-    [...allCosts(contents)].map(([, , { step, amount }]) => [step, amount] as const),
-  );
+  const tally = tallyFor(contents);
   const names = new Set([...session.steps, ...steps.keys()]);
   return Object.fromEntries(
-    [...names].map((name) => [name, stepMetrics(steps.get(name) ?? [], amounts.get(name) ?? [])]),
+    [...names].map((name) => [name, stepMetrics(steps.get(name) ?? [], stepIn(tally, name))]),
   );
 }
 
-function stepMetrics(steps: readonly Step[], amounts: readonly number[]): StepMetrics {
+function stepMetrics(steps: readonly Step[], cost: number): StepMetrics {
   const completed = steps.filter(({ status }) => status === 'completed');
   const failures = steps.reduce((sum, { status, failures: n }) => sum + (status === 'skipped' ? 0 : n), 0);
   return {
     avg_time: roundTo(1, meanMinutes(completed)),
     success_rate: rate(completed.length, completed.length + failures),
-    cost: sumAmounts(amounts),
+    cost,
   };
 }

@@ -1,10 +1,9 @@
 import { type BudgetState, type BudgetWarning, budgetOf, type IsStopped } from './budgets.ts';
-import { allCosts, costsOf, stepCost, sumOf, totalCost } from './costs.ts';
+import { costByFeature, costsOf, tallyFor, totalCost } from './costs.ts';
 import type { Checkpoint, Feature, Session, Step } from './entities.ts';
-import { groupPairs } from './group.ts';
 import { compareNatural, keyOf } from './ids.ts';
 import { metricsOf } from './metrics.ts';
-import { sumAmounts } from './money.ts';
+import { amountOf } from './money.ts';
 import {
   type Blocker,
   blockersOf,
@@ -15,6 +14,8 @@ import {
   updatedAt,
 } from './select.ts';
 import { type Contents, featuresInOrder } from './state.ts';
+import type { Table } from './table.ts';
+import { stepIn } from './tally.ts';
 import type { Instant, LeaseEnd } from './time.ts';
 
 /** The objects that commands print: the stored entity with everything that is derived from it. */
@@ -42,7 +43,7 @@ export function featureView(
   isStopped: IsStopped,
   renewals: Renewals = new Map(),
 ): FeatureView {
-  const costs = costsOf(contents, feature.id);
+  const tally = tallyFor(contents, feature.id);
   return {
     id: feature.id,
     name: feature.name,
@@ -50,7 +51,7 @@ export function featureView(
     priority: feature.priority,
     phase: feature.phase,
     dependencies: feature.dependencies,
-    steps: feature.steps.map((step) => stepView(step, costs)),
+    steps: feature.steps.map((step) => stepView(step, stepIn(tally, step.name))),
     current_step: currentStep(feature),
     steps_completed: stepsCompleted(feature),
     worker_id: feature.worker_id,
@@ -64,8 +65,8 @@ export function featureView(
     started_at: feature.started_at,
     completed_at: feature.completed_at,
     updated_at: feature.updated_at,
-    total_cost: sumOf(costs),
-    costs,
+    total_cost: amountOf(tally.total),
+    costs: costsOf(contents, feature.id),
     quality_scores: feature.quality_scores,
     metrics: feature.metrics,
     data: feature.data,
@@ -79,9 +80,9 @@ export function featureView(
   };
 }
 
-function stepView(step: Step, costs: ReturnType<typeof costsOf>): StepView {
+function stepView(step: Step, cost: number): StepView {
   const { name, status, started_at, completed_at, checkpoint, error, failures } = step;
-  return { name, status, started_at, completed_at, cost: stepCost(costs, step), checkpoint, error, failures };
+  return { name, status, started_at, completed_at, cost, checkpoint, error, failures };
 }
 
 function claimView({ id, claim }: Feature, renewals: Renewals): FeatureView['claim'] {
@@ -149,30 +150,33 @@ export interface CostsView {
 
 /** Who spent what, when and on what: of a session, or of one feature. */
 export function costsView(session: Session, contents: Contents, at: Instant, feature?: Feature): CostsView {
-  const rows = [...allCosts(contents)].filter(([key]) => feature === undefined || key === keyOf(feature.id));
-  const tokens = { in: 0, out: 0, cached: 0 };
-  for (const [, , entry] of rows) {
-    for (const kind of ['in', 'out', 'cached'] as const) tokens[kind] += entry.tokens?.[kind] ?? 0;
-  }
+  const tally = tallyFor(contents, feature?.id);
+  const byFeature =
+    feature === undefined
+      ? costByFeature(contents)
+      : tally.day.size > 0
+        ? [[keyOf(feature.id), amountOf(tally.total)] as const]
+        : [];
   const named = (key: string) => contents.features.get(key)?.id ?? key;
-  const sumBy = (nameOf: (row: (typeof rows)[number]) => string | null) => {
-    const groups = groupPairs(rows.map((row) => [nameOf(row) ?? '', row[2].amount] as const));
-    const names = [...groups.keys()].sort(compareNatural);
-    return Object.fromEntries(names.map((name) => [name, sumAmounts(groups.get(name)!)]));
-  };
+  const amounts = (sums: Table<bigint>) =>
+    inOrder([...sums.entries()].map(([name, micros]) => [name, amountOf(micros)] as const));
   const { warnings, stop } = limitsOf(session, contents, at, feature);
   return {
-    total: feature === undefined ? totalCost(session, contents) : sumOf(rows.map(([, , entry]) => entry)),
-    tokens,
-    by_step: sumBy(([, , { step }]) => step),
-    by_operation: sumBy(([, , { operation }]) => operation),
-    by_worker: sumBy(([, , { worker }]) => worker),
-    by_day: sumBy(([, day]) => day),
-    by_feature: sumBy(([key]) => named(key)),
+    total: feature === undefined ? totalCost(session, contents) : amountOf(tally.total),
+    tokens: { ...tally.tokens },
+    by_step: amounts(tally.step),
+    by_operation: amounts(tally.operation),
+    by_worker: amounts(tally.worker),
+    by_day: amounts(tally.day),
+    by_feature: inOrder(byFeature.map(([key, amount]) => [named(key), amount] as const)),
     budgets: session.budgets,
     warnings,
     stop,
   };
+}
+
+function inOrder(amounts: (readonly [name: string, amount: number])[]): Record<string, number> {
+  return Object.fromEntries(amounts.sort(([a], [b]) => compareNatural(a, b)));
 }
 
 /** The warnings of one feature, or of every feature that has some, and of the day. */

@@ -1,5 +1,5 @@
 import { type IsStopped, neverStopped } from '../core/budgets.ts';
-import { allCosts } from '../core/costs.ts';
+import { tallyFor } from '../core/costs.ts';
 import { featureStatuses, type Session } from '../core/entities.ts';
 import { groupPairs } from '../core/group.ts';
 import { metricsOf } from '../core/metrics.ts';
@@ -99,12 +99,8 @@ function samplesOf(session: Session, contents: Contents, isStopped: IsStopped): 
 }
 
 function tokenSamples(contents: Contents): Sample[] {
-  const sums = { in: 0, out: 0, cached: 0 };
-  const kinds = ['in', 'out', 'cached'] as const;
-  for (const [, , { tokens }] of allCosts(contents)) {
-    for (const kind of kinds) sums[kind] += tokens?.[kind] ?? 0;
-  }
-  return kinds.map((kind) => ['gitstate_tokens_total', { kind }, sums[kind]]);
+  const { tokens } = tallyFor(contents);
+  return (['in', 'out', 'cached'] as const).map((kind) => ['gitstate_tokens_total', { kind }, tokens[kind]]);
 }
 
 /** Nothing where no time is known. */

@@ -8,8 +8,9 @@ import { type OperationType, operationTypes } from '../../src/core/operation.ts'
 import { nextStep, progressOf } from '../../src/core/select.ts';
 import { type Contents, emptyContents, emptyState, type State } from '../../src/core/state.ts';
 import { Table } from '../../src/core/table.ts';
+import { costsView } from '../../src/core/views.ts';
 import { GitStateError } from '../../src/errors.ts';
-import { claiming, filesOf, leaseEnd, Scene, stateOf, takingOver } from '../support/scene.ts';
+import { at, claiming, filesOf, leaseEnd, Scene, stateOf, takingOver } from '../support/scene.ts';
 
 const features = ['f1', 'f2', 'f3', 'F3'];
 const workers = ['W1', 'W2', 'w2'];
@@ -248,6 +249,7 @@ describe('any history', () => {
         play(scene, tried, () => {
           expectSound(scene.contents());
           expect(scene.session().removed_cost).toBe(removedCost(scene.contents()));
+          expectSameSums(scene);
           const now = claimCounts(scene);
           for (const [key, count] of counts) expect(now.get(key) ?? 0).toBeGreaterThanOrEqual(count);
           counts = now;
@@ -335,6 +337,19 @@ describe('any history', () => {
     );
   });
 });
+
+/** Sums that follow entry by entry are those that a new count gives. */
+function expectSameSums(scene: Scene): void {
+  const contents = scene.contents();
+  const counted = { ...contents, costs: Table.of(contents.costs.entries()) };
+  const views = [contents, counted].map((one) => [
+    costsView(scene.session(), one, at(scene.minute)),
+    ...[...one.features.values()].map((feature) =>
+      costsView(scene.session(), one, at(scene.minute), feature),
+    ),
+  ]);
+  expect(views[0]).toEqual(views[1]);
+}
 
 /** Every entity of a state, under a name of its own. */
 function entitiesOf(state: State): Map<string, unknown> {

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { budgetExceeded, budgetOf } from '../../core/budgets.ts';
-import { costsOf, stepCost, totalOf } from '../../core/costs.ts';
+import { tallyFor, totalOf } from '../../core/costs.ts';
 import { keyOf, type WorkerId } from '../../core/ids.ts';
 import { metricsOf } from '../../core/metrics.ts';
 import { Amount, rounded } from '../../core/money.ts';
@@ -11,6 +11,7 @@ import { artifactPathFault } from '../../core/operations/artifact-put.ts';
 import { featureByPrefix } from '../../core/prefix.ts';
 import { requireStep } from '../../core/rules.ts';
 import { contentsOf, requireFeature, requireSession } from '../../core/state.ts';
+import { stepIn } from '../../core/tally.ts';
 import { costsView } from '../../core/views.ts';
 import { GitStateError } from '../../errors.ts';
 import { streamBlob } from '../../git/reader.ts';
@@ -63,7 +64,7 @@ export function factMethods(context: Context) {
     return {
       feature: id,
       step: step ?? null,
-      step_total: step === undefined ? null : stepCost(costsOf(contents, id), { name: step as never }),
+      step_total: step === undefined ? null : stepIn(tallyFor(contents, id), step),
       total: totalOf(contents, id),
       budget: session.budgets.feature,
       ...budgetOf(session, contents, feature, nowOf(context)),

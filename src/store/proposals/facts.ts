@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { costsOf, entryWithKey, stepCost } from '../../core/costs.ts';
+import { entryWithKey, tallyFor } from '../../core/costs.ts';
 import { Tokens } from '../../core/entities.ts';
 import { FeatureId, Oid, StepName } from '../../core/ids.ts';
 import { PlainNumber, recordOf, Text } from '../../core/json.ts';
@@ -7,6 +7,7 @@ import { Amount, amountOf, microsOf, rounded } from '../../core/money.ts';
 import { ArtifactPath } from '../../core/operations/artifact-put.ts';
 import { requireStep } from '../../core/rules.ts';
 import { contentsOf, requireFeature } from '../../core/state.ts';
+import { stepIn } from '../../core/tally.ts';
 import { GitStateError } from '../../errors.ts';
 import { proposal } from '../proposal.ts';
 import { featureOf, featureScope, readableSessionOf, rightOf, scope } from './scope.ts';
@@ -52,7 +53,7 @@ export const costSet = proposal(
     const session = readableSessionOf(view.state, request.session);
     const feature = featureOf(view, session, request);
     const step = feature.steps[requireStep(feature, request.step)]!;
-    const before = stepCost(costsOf(contentsOf(view.state, session.id), feature.id), step);
+    const before = stepIn(tallyFor(contentsOf(view.state, session.id), feature.id), step.name);
     const amount = amountOf(microsOf(request.amount) - microsOf(before));
     if (amount === 0) return { unchanged: true, session: session.id, feature: feature.id };
     const worker = request.worker ?? feature.worker_id ?? undefined;
