@@ -1,8 +1,19 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { commandFile, makeWorkplace, type Workplace } from '../support/cli.ts';
+import { commandEnvironment, commandFile, makeWorkplace, type Workplace } from '../support/cli.ts';
 
 let place: Workplace;
 let folder: string;
@@ -88,4 +99,65 @@ describe('artifact', () => {
     expect(existsSync(join(folder, 'new.md'))).toBe(false);
     expect(readdirSync(folder).filter((name) => /^\.(out|chunks|new)/.test(name))).toEqual([]);
   });
+});
+
+describe('an artifact of 50 MB', () => {
+  const size = 50_000_000;
+
+  /** Runs the command with a small heap. @returns its output and the most memory that it took, in bytes. */
+  async function measured(args: string[], to: string): Promise<number> {
+    const probe = join(folder, 'probe.cjs');
+    const peak = join(folder, 'peak');
+    const report = `require('node:fs').writeFileSync(${JSON.stringify(peak)}, String(process.resourceUsage().maxRSS))`;
+    writeFileSync(probe, `process.on('exit', () => ${report});`);
+    const words = ['--max-old-space-size=32', '--require', probe, commandFile, ...args];
+    const output = openSync(to, 'w');
+    try {
+      const child = spawn(process.execPath, words, {
+        cwd: folder,
+        env: commandEnvironment(token.env),
+        stdio: ['ignore', output, 'inherit'],
+      });
+      expect(await new Promise((resolve) => child.on('close', resolve))).toBe(0);
+    } finally {
+      closeSync(output);
+    }
+    return Number(readFileSync(peak, 'utf8')) * 1024;
+  }
+
+  it('is put and got byte for byte, and never stands in memory', async () => {
+    fill('large.wav', size);
+    fill('medium.wav', size / 5);
+    const out = join(folder, 'out');
+    // The buffers that it passes through are full from some megabytes on.
+    const medium = await measured(['artifact', 'put', 'audio', 'medium.wav'], out);
+    const put = await measured(['artifact', 'put', 'audio', 'large.wav'], out);
+    const got = await measured(['artifact', 'get', 'audio', 'large.wav'], join(folder, 'got.wav'));
+    const written = await measured(
+      ['artifact', 'get', 'audio', 'large.wav', '--output', join(folder, 'written.wav')],
+      out,
+    );
+    for (const copy of ['got.wav', 'written.wav']) {
+      expect(statSync(join(folder, copy)).size).toBe(size);
+      expect(digestOf(copy), copy).toBe(digestOf('large.wav'));
+    }
+    for (const peak of [put, got, written]) expect(peak - medium).toBeLessThan(size * 0.6);
+  });
+
+  /** Bytes that do not shrink, no block of them like another. */
+  function fill(name: string, bytesCount: number): void {
+    const chunk = randomBytes(1024 * 1024);
+    const file = openSync(join(folder, name), 'w');
+    for (let left = bytesCount; left > 0; left -= chunk.length) {
+      chunk.writeUInt32BE(left);
+      writeSync(file, chunk, 0, Math.min(left, chunk.length));
+    }
+    closeSync(file);
+  }
+
+  function digestOf(name: string): string {
+    return createHash('sha256')
+      .update(readFileSync(join(folder, name)))
+      .digest('hex');
+  }
 });

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { builtInPresets } from '../../src/core/presets.ts';
 import { expectSound } from '../support/oracle.ts';
 import { temporaryDirectory } from '../support/repo.ts';
-import { addFeatures, codeOf, makeStore, openTestStore } from '../support/store.ts';
+import { addFeatures, codeOf, makeStore, openTestStore, testEnv } from '../support/store.ts';
 
 const day = 86_400_000;
 
@@ -218,6 +218,32 @@ test('cleanup drops old sessions and keeps their ids; features are archived', as
   expect(await store.cleanupFeatures({ session: 's' })).toMatchObject({ archived: ['2'] });
   await store.complete({ session: 's', feature: '1', token: token! });
   await expectSound(repository);
+});
+
+test('what is exactly so old is cleaned up, what is a second younger stays', async () => {
+  const { repository } = await makeStore();
+  let now = Date.parse('2026-06-01T12:00:00Z');
+  const still = { ...testEnv(), now: () => now };
+  const store = await openTestStore(repository.path, {}, still);
+  // Times never run backwards, and the store was made by the real clock.
+  now += Math.max(0, Math.ceil((Date.now() - now) / day)) * day;
+  const then = now;
+  await store.sessionStart({ session: 'old' });
+  await store.sessionComplete({ session: 'old' });
+  await addFeatures(store, ['1', '2']);
+  await store.update({ feature: '1', status: 'failed' });
+  await store.update({ feature: '2', status: 'in_progress' });
+
+  now = then + day - 1000;
+  expect((await store.cleanupFeatures()).archived).toEqual([]);
+  now = then + day;
+  expect((await store.cleanupFeatures()).archived).toEqual(['1', '2']);
+
+  now = then + 7 * day - 1000;
+  expect((await store.cleanup()).removed).toEqual([]);
+  now = then + 7 * day;
+  expect((await store.cleanup({ dryRun: true })).removed).toEqual(['old']);
+  expect((await store.cleanup()).removed).toEqual(['old']);
 });
 
 test('reset empties the store as one more commit, and only when it is meant', async () => {
