@@ -43,11 +43,15 @@ export const GivenPreset = Preset.partial()
   });
 export type GivenPreset = z.input<typeof GivenPreset>;
 
+export function findPreset(state: State, name: string | null): Preset | undefined {
+  const wanted = keyOf(name ?? 'none');
+  return builtInPresets.find((preset) => preset.name === wanted) ?? state.presets.get(wanted);
+}
+
 /** The preset of a name, built in or kept in the store; null means the one without steps and budgets.
  *  @throws INVALID_INPUT */
 export function requirePreset(state: State, name: string | null): Preset {
-  const wanted = keyOf(name ?? 'none');
-  const found = builtInPresets.find((preset) => preset.name === wanted) ?? state.presets.get(wanted);
+  const found = findPreset(state, name);
   if (found) return found;
   const known = [
     ...builtInPresets.map((preset) => preset.name),

@@ -375,3 +375,30 @@ describe('the times of a feature', () => {
     expect(await place.error('update 001 --started-at 2026-02-30T12:00:00Z')).toMatchObject({ status: 2 });
   });
 });
+
+describe('a feature without an id', () => {
+  it('is an episode in a session of production, and has to be named in any other', async () => {
+    const place = await makeWorkplace();
+    expect(await place.error('add')).toMatchObject({
+      status: 2,
+      code: 'USAGE',
+      hint: 'name it: git state add ID',
+    });
+    await place.ok('session start production --preset production');
+    const of = { env: { GITSTATE_SESSION: 'production' } };
+    const first = await place.json<{ id: string }>(['add', '--name', 'A topic'], of);
+    expect(first).toMatchObject({ name: 'A topic', data: { episode_number: 1 } });
+    expect(first.id).toMatch(/^ep_001_\d{8}_\d{6}$/);
+    expect(await place.json(['add', '--data', '{"episode_number": 41}'], of)).toMatchObject({
+      id: expect.stringMatching(/^ep_041_/),
+    });
+    expect(await place.ok('add', of)).toMatch(/^ep_042_/);
+    expect(await place.error(['add', '--data', '{"episode_number": "x"}'], of)).toMatchObject({
+      code: 'INVALID_INPUT',
+    });
+    const both = await Promise.all(
+      [7, 7].map((n) => place.json(['add', '--data', `{"episode_number": ${n}}`], of)),
+    );
+    expect(new Set(both.map(({ id }) => id)).size).toBe(2);
+  });
+});

@@ -384,3 +384,15 @@ test('paths of artifacts are looked for where the store was opened', async () =>
     artifacts: [{ path: 'notes.txt', size: 5 }],
   });
 });
+
+test('the log of documents tells of the entry that used a budget up', async () => {
+  const { repository, store } = await makeStore();
+  await store.sessionUpdate({ session: 's', budgetFeature: 2 });
+  await addFeatures(store, ['1']);
+  for (const amount of [1.9, 0.1, 5]) await store.costAdd({ feature: '1', amount });
+  const lines = await store.documentLog('s');
+  expect(lines.map(({ level, message }) => [level, message])).toEqual([
+    ['warn', 'Budget used up by Feature 1'],
+  ]);
+  await expectSound(repository);
+});

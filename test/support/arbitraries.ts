@@ -199,7 +199,7 @@ const argsOf: Record<OperationType, Arbitrary<unknown>> = {
       { maxLength: 2 },
     ),
   }),
-  'cost.add': fields(spent, { worker: id, key: text }),
+  'cost.add': fields(spent, { worker: id, key: text, stop: yes }),
   'cost.set': fields(spent, { worker: id, key: text }),
   'quality.set': fields({ feature: id, scores }, { worker: id }),
   'artifact.put': fields(

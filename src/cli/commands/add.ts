@@ -1,11 +1,13 @@
-import { command, opIdOf, requireFeatureId } from '../command.ts';
+import { command, namedFeature, opIdOf } from '../command.ts';
 import { featurePipe, featureRecord } from '../views/feature.ts';
 import { counted } from '../views/time.ts';
 import { type FeatureFlags, featureFields, featureOptions } from './feature-options.ts';
 
 export const add = command<FeatureFlags>({
   operands: '[ID]',
-  description: 'Adds a feature, the unit of work that one worker claims.',
+  description:
+    'Adds a feature, the unit of work that one worker claims. In a session of the preset production ID may be left out: ' +
+    'it is then made of the number of the episode and the time.',
   options: featureOptions,
   examples: [
     'git state add 001',
@@ -15,9 +17,8 @@ export const add = command<FeatureFlags>({
   pipe: featurePipe,
   writes: true,
   async run(invocation) {
-    const feature = requireFeatureId(invocation);
     const value = await (await invocation.store()).add({
-      feature,
+      ...namedFeature(invocation),
       ...featureFields(invocation.options),
       ...opIdOf(invocation),
     });

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { addCostEntry, entryWithKey } from '../costs.ts';
 import { type CostEntry, Tokens } from '../entities.ts';
 import { FeatureId, StepName, WorkerId } from '../ids.ts';
@@ -18,6 +18,8 @@ const spent = {
   worker: WorkerId.optional(),
   /** Makes a repeated report count once. */
   key: Text.optional(),
+  /** It is this entry that uses a budget up. */
+  stop: z.literal(true).optional(),
 };
 
 /** Money was spent, or tokens; a fact that is never refused, whatever the feature's status and claim. */

@@ -46,7 +46,7 @@ export function documentMethods(context: Context) {
     },
 
     /** The log of a session as documents have it, oldest first: entries that were imported, then one per note, claim,
-     *  release, completion, failure, retry, recovery and restore.
+     *  release, completion, failure, retry, recovery, restore and stop by a budget.
      *  @param from the commit of the newest entry; the tip by default. */
     async documentLog(session: string, from?: string): Promise<DocumentLogLine[]> {
       const tip = from ?? (await engine.tip());
@@ -97,6 +97,10 @@ function lineOf(operation: Operation): Omit<DocumentLogLine, 'timestamp'> | null
       return info(`${by(operation)} completed Feature ${operation.args.feature}`);
     case 'feature.fail':
       return { level: 'error', message: `Feature ${operation.args.feature} failed: ${operation.args.error}` };
+    case 'cost.add':
+    case 'cost.set':
+      if (!operation.args.stop) return null;
+      return { level: 'warn', message: `Budget used up by Feature ${operation.args.feature}` };
     case 'feature.retry':
       return info(`Feature ${operation.args.feature} is tried again`);
     case 'session.recover':

@@ -86,8 +86,9 @@ export function featureMethods(context: Context) {
   };
 
   return {
-    /** Adds one feature. @throws ALREADY_EXISTS, INVALID_INPUT, SESSION_NOT_ACTIVE */
-    async add(options: CallOptions & FeatureFields & { feature: string }) {
+    /** Adds one feature. In a session of production its id may be left out: then it is made of number and time.
+     *  @throws ALREADY_EXISTS, INVALID_INPUT, SESSION_NOT_ACTIVE, USAGE */
+    async add(options: CallOptions & FeatureFields & { feature?: string }) {
       const { token: _token, force: _force, ...request } = options;
       const { session, worker } = scoped(context, options);
       return featureAnswer(context, await submit(context, featureAdd, { ...request, session, worker }));

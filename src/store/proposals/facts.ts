@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { budgetOf } from '../../core/budgets.ts';
 import { entryWithKey, tallyFor } from '../../core/costs.ts';
-import { Tokens } from '../../core/entities.ts';
+import { type Feature, type Session, Tokens } from '../../core/entities.ts';
 import { FeatureId, Oid, StepName } from '../../core/ids.ts';
 import { PlainNumber, recordOf, Text } from '../../core/json.ts';
 import { Amount, amountOf, microsOf, rounded } from '../../core/money.ts';
@@ -9,7 +10,7 @@ import { requireStep } from '../../core/rules.ts';
 import { contentsOf, requireFeature } from '../../core/state.ts';
 import { stepIn } from '../../core/tally.ts';
 import { GitStateError } from '../../errors.ts';
-import { proposal } from '../proposal.ts';
+import { proposal, type View } from '../proposal.ts';
 import { featureOf, featureScope, readableSessionOf, rightOf, scope } from './scope.ts';
 
 /** Facts: what was spent, scored or produced. They need no claim, but for artifacts, and are never refused for one. */
@@ -41,9 +42,20 @@ export const costAdd = proposal('cost add', cost, (request, view) => {
     type: 'cost.add',
     session: session.id,
     actor: worker,
-    args: { feature: feature.id, amount, tokens, step, operation, worker, key },
+    args: {
+      feature: feature.id,
+      ...{ amount, tokens, step, operation, worker, key },
+      ...stopBy(view, session, feature, amount),
+    },
   };
 });
+
+/** Whether it is this entry that uses a budget up; the log of documents tells of it. */
+function stopBy(view: View, session: Session, feature: Feature, more: number): { stop?: true } {
+  const contents = contentsOf(view.state, session.id);
+  const isStopped = (extra: object) => budgetOf(session, contents, feature, view.at, extra).stop;
+  return isStopped({ more }) && !isStopped({}) ? { stop: true } : {};
+}
 
 /** Sets the total of a step: the entry is the difference to what stands there. */
 export const costSet = proposal(
@@ -64,6 +76,7 @@ export const costSet = proposal(
       step: step.name,
       operation: 'update_phase',
       worker,
+      ...stopBy(view, session, feature, amount),
     };
     return { type: 'cost.set', session: session.id, actor: worker, args };
   },

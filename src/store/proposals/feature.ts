@@ -8,6 +8,7 @@ import { requireFeature } from '../../core/state.ts';
 import { GivenInstant } from '../../core/time.ts';
 import { GitStateError } from '../../errors.ts';
 import { proposal } from '../proposal.ts';
+import { episodeId } from './episode-id.ts';
 import { featureOf, featureScope, isRepeated, rightOf, scope, sessionOf } from './scope.ts';
 
 /** Priorities that people may give; others come only with imported documents. */
@@ -17,10 +18,11 @@ const given = { ...planned, priority: GivenPriority.nullable().optional() };
 
 export const featureAdd = proposal(
   'add',
-  z.strictObject({ ...scope, feature: FeatureId, ...given }),
-  ({ session: id, worker, ...args }, { state }) => {
+  z.strictObject({ ...scope, feature: FeatureId.optional(), ...given }),
+  ({ session: id, worker, feature, ...plan }, { state, at }) => {
     const session = sessionOf(state, id);
-    return { type: 'feature.add', session: session.id, args, actor: worker };
+    const named = feature === undefined ? episodeId(state, session, plan.data ?? {}, at) : { feature };
+    return { type: 'feature.add', session: session.id, args: { ...plan, ...named }, actor: worker };
   },
 );
 
