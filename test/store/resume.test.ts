@@ -5,6 +5,7 @@ import { Engine } from '../../src/store/engine.ts';
 import type { Proposal } from '../../src/store/proposal.ts';
 import { cleanupFeatures, sessionRecover } from '../../src/store/proposals/recovery.ts';
 import { resume } from '../../src/store/proposals/resume.ts';
+import { localPublisher } from '../../src/store/publish.ts';
 import { Transactor } from '../../src/store/transact.ts';
 import { expectSound } from '../support/oracle.ts';
 import { addFeatures, codeOf, makeStore, openTestStore, testEnv } from '../support/store.ts';
@@ -75,7 +76,10 @@ test.each([
     return object;
   };
   try {
-    const transactor = new Transactor(engine, { derivedWorker: 'me' });
+    const transactor = new Transactor(engine, {
+      publisher: localPublisher(engine, { offline: false }),
+      derivedWorker: 'me',
+    });
     await transactor.submit(proposal as Proposal<unknown>, request).catch(() => {});
     expect(renewed).toBe(true);
   } finally {
