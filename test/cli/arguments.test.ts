@@ -29,7 +29,7 @@ describe('mistakes are usage errors with a way on', () => {
       "unknown option '--lease' before the command",
       'options of a command stand behind it',
     ],
-    ['add', 'add needs ID', 'see `git state help add`'],
+    ['add --session S', 'add needs ID', 'see `git state help add`'],
     ['add 001 --feature 002', "two features are named: '001' and '002'", 'see `git state help add`'],
     ['add 009 --phase one', "--phase: 'one' is no number", 'see `git state help add`'],
     ['fail 001', 'fail needs --error TEXT', 'see `git state help fail`'],

@@ -382,7 +382,7 @@ describe('a feature without an id', () => {
     expect(await place.error('add')).toMatchObject({
       status: 2,
       code: 'USAGE',
-      hint: 'name it: git state add ID',
+      message: "add needs ID: session 'S' makes none of its own",
     });
     await place.ok('session start production --preset production');
     const of = { env: { GITSTATE_SESSION: 'production' } };

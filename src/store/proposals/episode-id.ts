@@ -16,8 +16,8 @@ export function episodeId(
   at: Instant,
 ): { feature: FeatureId; data: JsonObject } {
   if (findPreset(state, session.preset)?.session_id !== 'production') {
-    throw new GitStateError('USAGE', `a feature of session '${session.id}' needs an id`, {
-      hint: 'name it: git state add ID',
+    throw new GitStateError('USAGE', `add needs ID: session '${session.id}' makes none of its own`, {
+      hint: 'see `git state help add`',
     });
   }
   const { features } = contentsOf(state, session.id);
