@@ -74,10 +74,12 @@ export class Remote {
     noteContact(this.#engine, this.name);
   }
 
-  /** Brings more refs, and the whole history of the state in a clone that is cut off. */
-  async fetchMore(refspecs: readonly string[]): Promise<boolean> {
-    const have = await this.#engine.reader.resolve(this.seenRef);
-    return this.#transport.fetch(refspecs, { have: have === null ? [] : [have] });
+  /** Brings more refs. @param shallow whether a clone that is cut off takes their commits without history. */
+  async fetchMore(refspecs: readonly string[], { shallow = false } = {}): Promise<boolean> {
+    const { reader, repository } = this.#engine;
+    const have = await reader.resolve(this.seenRef);
+    const depth = shallow && repository.shallow() ? 1 : undefined;
+    return this.#transport.fetch(refspecs, { have: have === null ? [] : [have], depth });
   }
 
   /** Brings the history of the state back to its root; that of the code stays as it is. */

@@ -1,12 +1,14 @@
 import { apply } from '../core/apply.ts';
 import { describe } from '../core/describe.ts';
+import { keyOf } from '../core/ids.ts';
 import type { Operation, OperationType } from '../core/operation.ts';
-import { NotLoaded } from '../core/state.ts';
+import { contentsOf, NotLoaded, type State } from '../core/state.ts';
 import { instantOf } from '../core/time.ts';
 import { GitStateError, isGitStateError } from '../errors.ts';
 import type { Oid } from '../git/ids.ts';
 import type { Engine } from './engine.ts';
 import { operationOf, readCommit, walk } from './history.ts';
+import { readLease } from './lease.ts';
 import { wantedRefs } from './moves.ts';
 import type { Publication } from './publish.ts';
 import { record } from './record.ts';
@@ -84,6 +86,7 @@ async function replayOne(engine: Engine, publication: Publication, given: Operat
   const before = publication.tip;
   const at = instantOf(Math.max(Date.parse(given.at), before.at * 1000));
   const operation = { ...given, at };
+  await requireUnrenewed(engine, before.state, operation);
   const stateAt = () => {
     throw unseen(given);
   };
@@ -98,6 +101,33 @@ async function replayOne(engine: Engine, publication: Publication, given: Operat
   publication.operations.push(operation);
   publication.tip = snapshot;
   return true;
+}
+
+/** A claim that was judged to be over when the server could not be asked may have been renewed there.
+ *  @throws ALREADY_CLAIMED */
+async function requireUnrenewed(
+  { reader }: Engine,
+  state: State,
+  { session, args }: Operation,
+): Promise<void> {
+  const { takeover, over, released } = args as Partial<Record<'takeover' | 'over', Evidence>> & {
+    released?: (Evidence & { feature: string })[];
+  };
+  const { feature: id = '' } = args as { feature?: string };
+  const judged = [takeover, over].flatMap((one) => (one ? [{ feature: id, ...one }] : []));
+  for (const { feature, claim, lease_end } of [...judged, ...(released ?? [])]) {
+    const present = contentsOf(state, session!).features.get(keyOf(feature));
+    const lease = present?.claim?.id === claim ? await readLease(reader, session!, present) : null;
+    if (lease === null || lease.expires_at <= lease_end) continue;
+    throw new GitStateError('ALREADY_CLAIMED', `the claim of feature '${feature}' was renewed meanwhile`, {
+      details: { feature, holder: present!.worker_id, expires_at: lease.expires_at },
+    });
+  }
+}
+
+interface Evidence {
+  claim: string;
+  lease_end: string;
 }
 
 /** Ids of the operations between `tip` and `base`, `base` left out. */

@@ -50,12 +50,17 @@ export class Transactor {
   async read(session?: string | 'all'): Promise<Snapshot> {
     if (session !== undefined && session !== 'all') this.#wanted.add(keyOf(session));
     const wanted = session === 'all' ? 'all' : this.#wanted;
-    const snapshot = await this.#engine.current(wanted);
-    if (snapshot.commit !== null || this.#asked) return snapshot;
-    // A clone that knows nothing yet, such as one of CI, looks at its remote once.
+    return this.#engine.at(await this.tip(), wanted);
+  }
+
+  /** The commit at which the state stands; null before `init`. A clone that knows nothing yet, such as one of CI, looks
+   *  at its remote once. */
+  async tip(): Promise<string | null> {
+    const tip = await this.#engine.tip();
+    if (tip !== null || this.#asked) return tip;
     this.#asked = true;
     await this.refresh();
-    return this.#engine.current(wanted);
+    return this.#engine.tip();
   }
 
   /** Asks the remote, where there is one, what is new; then reads see it. */

@@ -90,6 +90,41 @@ describeServer('a job of CI', httpMissing, () => {
     expect(repositoryAt(job.path).git('rev-list', '--count', 'HEAD')).toBe('1');
   });
 
+  test('goes on where another job was lost: the finished step is not done again', async () => {
+    const served = await serve(kindOf('HTTP with a header'));
+    const author = await sharedStore(served);
+    const { store, repository } = author;
+    const { token } = await store.claim({ feature: 'f1', worker: 'lost', lease: '1s', worktree: true });
+    repository.git('commit', '-q', '--allow-empty', '-m', 'on main');
+    const code = repositoryAt(join(repository.path, '.worktrees/f1')).commit('half of it');
+    await store.stepDone({ feature: 'f1', step: 'plan', token: token! });
+    await store.checkpointCreate({ name: 'half', feature: 'f1' });
+    // Gone without a word; nobody pushed its branch.
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    const job = await githubCheckout(served);
+    const answer = await job.json('resume half --remote origin');
+    expect(answer).toMatchObject({ feature: 'f1', step: 'build', finished: ['plan'], session: 's' });
+    expect(answer.heads).toEqual({ f1: { branch: 'feature/f1', oid: code } });
+    expect(repositoryAt(job.path).git('cat-file', '-t', code)).toBe('commit');
+    expect(repositoryAt(job.path).git('rev-list', '--count', 'HEAD')).toBe('1');
+  });
+
+  test('is told why it cannot go on', async () => {
+    const served = await serve(kindOf('HTTP with a header'));
+    const { store } = await sharedStore(served);
+    const { token } = await store.claim({ feature: 'f1', worker: 'alive' });
+    await store.checkpointCreate({ name: 'one', feature: 'f1' });
+    const job = await githubCheckout(served);
+    const codeOfResume = async (line: string) => {
+      const { stderr } = await job.run(`--json ${line}`);
+      return JSON.parse(stderr.trim().split('\n').at(-1)!).error.code;
+    };
+    expect(await codeOfResume('resume one --from origin --offline')).toBe('ALREADY_CLAIMED');
+    expect(await codeOfResume('resume none --remote origin')).toBe('CHECKPOINT_NOT_FOUND');
+    await store.complete({ feature: 'f1', token: token!, skipRemaining: true });
+    expect(await codeOfResume('resume one --remote origin')).toBe('INVALID_TRANSITION');
+  });
+
   test('refuses a claim that nobody would hear of', async () => {
     const served = await serve(kindOf('HTTP with a header'));
     await sharedStore(served);

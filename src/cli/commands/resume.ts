@@ -6,13 +6,19 @@ import { visible } from '../text.ts';
 import { paintStatus } from '../views/feature.ts';
 import { counted, shortOid } from '../views/time.ts';
 
-export const resume = command({
+export const resume = command<{ from?: string }>({
   operands: '[NAME]',
   description:
     'Says where to go on with a feature after a break, and ends its claim if that is over. It takes nothing back: steps ' +
     'that are finished stay finished (`restore` is the way back). NAME is a checkpoint; the feature is that of ' +
     '--feature, the one of the checkpoint, or that of the surroundings. The beginning of either name will do. Without ' +
     'a feature it lists what could be resumed.',
+  options: [
+    {
+      flags: '--from REMOTE',
+      description: 'fetch what is missing here from that remote: the state, tags, code (else from --remote)',
+    },
+  ],
   examples: ['git state resume', 'git state resume --feature ep_001', 'git state resume 003.plan_complete'],
   pipe: 'feature, step to go on at, status, code branch, its commit',
   writes: true,
@@ -22,6 +28,7 @@ export const resume = command({
     const value = await (await invocation.store()).resume({
       ...(name === undefined ? {} : { checkpoint: name }),
       ...(feature === undefined ? {} : { feature }),
+      ...(invocation.options.from === undefined ? {} : { from: invocation.options.from }),
       ...opIdOf(invocation),
     });
     return {

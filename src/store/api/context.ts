@@ -4,7 +4,9 @@ import { sessionByPrefix } from '../../core/prefix.ts';
 import { type Contents, contentsOf, requireFeature, requireSession, type State } from '../../core/state.ts';
 import { type Instant, instantOf } from '../../core/time.ts';
 import { type FeatureView, featureView, type Renewals } from '../../core/views.ts';
+import { isGitStateError } from '../../errors.ts';
 import type { ClaimFile } from '../claim-file.ts';
+import { contactedAt } from '../contact.ts';
 import type { Engine } from '../engine.ts';
 import type { Durability, Landed, Proposal } from '../proposal.ts';
 import { readableSessionOf } from '../proposals/scope.ts';
@@ -169,6 +171,16 @@ export async function readSession(
     const isStopped = stopsOn(session, contents, moment);
     return { snapshot, state: snapshot.state, session, contents, present, at: moment, isStopped };
   }, at);
+}
+
+/** Looks at the remote, if there is one and it was not heard for so long; one that does not answer is left alone. */
+export async function freshen({ engine, remote, transactor }: Context, maxAgeMs: number): Promise<void> {
+  if (remote === null) return;
+  const heard = contactedAt(engine, remote.name);
+  if (heard !== null && engine.env.now() - Date.parse(heard) < maxAgeMs) return;
+  await transactor.refresh().catch((error: unknown) => {
+    if (!isGitStateError(error)) throw error;
+  });
 }
 
 export function nowOf({ engine }: Context): Instant {

@@ -49,7 +49,7 @@ export function documentMethods(context: Context) {
      *  release, completion, failure, retry, recovery, restore and stop by a budget.
      *  @param from the commit of the newest entry; the tip by default. */
     async documentLog(session: string, from?: string): Promise<DocumentLogLine[]> {
-      const tip = from ?? (await engine.tip());
+      const tip = from ?? (await transactor.tip());
       const lines: DocumentLogLine[] = [];
       if (tip === null) return lines;
       for await (const commit of walk({ reader: engine.reader, repository: engine.repository }, tip)) {

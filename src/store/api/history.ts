@@ -63,7 +63,7 @@ export function historyMethods(context: Context) {
 
   async function* log(options: LogOptions = {}): AsyncGenerator<LogEntry> {
     const { limit = Number.POSITIVE_INFINITY } = options;
-    const tip = await engine.tip();
+    const tip = await context.transactor.tip();
     if (tip === null) {
       throw new GitStateError('NOT_INITIALIZED', 'this repository has no state branch yet', {
         hint: 'git state init',

@@ -2,7 +2,7 @@ import type { Feature } from '../../core/entities.ts';
 import { isStepFinished } from '../../core/rules.ts';
 import { nextStep } from '../../core/select.ts';
 import { contentsOf, featuresInOrder, type State } from '../../core/state.ts';
-import { GitStateError } from '../../errors.ts';
+import { bringWhatIsMissing } from '../bring.ts';
 import { judgeClaim, readLease } from '../lease.ts';
 import { type ResumeRequest, type Resumption, resume, resumptionOf } from '../proposals/resume.ts';
 import { type CallOptions, type Context, scoped, submit, type Written, writtenOf } from './context.ts';
@@ -86,7 +86,8 @@ export function resumeMethods(context: Context) {
         feature: options.feature,
         surrounding: defaults.feature ?? defaults.claimFile?.feature,
       } as ResumeRequest;
-      await bringWhatIsMissing(options);
+      const { from } = options;
+      await bringWhatIsMissing(context, from, ({ state }) => resumptionOf(state, request).head);
       const landed = await submit(context, resume, { ...request, opId: options.opId });
       const meant = resumptionOf(landed.state, request);
       const { feature, checkpoint } = meant;
@@ -105,13 +106,4 @@ export function resumeMethods(context: Context) {
       };
     },
   };
-}
-
-/** The state branch, the checkpoint's tag and the code heads, as far as this clone does not have them. Everything that
- *  comes after works on what is here, so this is the one place where a remote is asked. */
-async function bringWhatIsMissing({ from }: ResumeOptions): Promise<void> {
-  if (from === undefined) return;
-  throw new GitStateError('USAGE', `this version cannot fetch from '${from}'`, {
-    hint: `fetch it with Git: git fetch ${from} gitstate:gitstate 'refs/tags/gitstate/*:refs/tags/gitstate/*'`,
-  });
 }

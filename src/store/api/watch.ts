@@ -1,5 +1,5 @@
 import { GitStateError, isGitStateError } from '../../errors.ts';
-import type { Context } from './context.ts';
+import { type Context, freshen } from './context.ts';
 import { historyMethods, type LogEntry } from './history.ts';
 
 export interface WatchOptions {
@@ -13,6 +13,9 @@ export interface WatchOptions {
   signal?: AbortSignal;
 }
 
+/** How often a remote is asked what others did. */
+const freshMs = 10_000;
+
 export function watchMethods(context: Context) {
   const { engine } = context;
   const { log } = historyMethods(context);
@@ -21,6 +24,7 @@ export function watchMethods(context: Context) {
     const { pollMs = 500, signal, session = context.defaults.session } = options;
     let last = options.since ?? (await begin);
     while (!signal?.aborted) {
+      await freshen(context, freshMs);
       const tip = await engine.tip();
       if (tip === null || last === null) throw notInitialized();
       const entries = tip === last ? [] : await entriesAfter(last, tip);
@@ -68,7 +72,7 @@ export function watchMethods(context: Context) {
      *  @throws NOT_INITIALIZED, COMMIT_NOT_FOUND */
     watch(options: WatchOptions = {}): AsyncGenerator<LogEntry> {
       // Looked up at once: what is written between this call and the first `next` is new already.
-      const begin = engine.tip();
+      const begin = context.transactor.tip();
       begin.catch(() => {});
       return follow(begin, options);
     },
