@@ -8,7 +8,7 @@ import { type GatewayFault, startGateway } from '../support/servers/gateway.ts';
 import { hangPushes, protectRef } from '../support/servers/hooks.ts';
 import { httpMissing } from '../support/servers/http.ts';
 import { cloneServed, kindOf, kinds, type Served, serve, through } from '../support/servers/kinds.ts';
-import { type Proxy, startProxy } from '../support/servers/proxy.ts';
+import { type Proxy as FaultyProxy, startProxy } from '../support/servers/proxy.ts';
 import { describeServer } from '../support/servers/server.ts';
 import { addFeatures, codeOf } from '../support/store.ts';
 
@@ -18,7 +18,7 @@ const branch = 'refs/heads/gitstate';
 
 interface Behind extends Clone {
   served: Served;
-  proxy: Proxy;
+  proxy: FaultyProxy;
 }
 
 async function behindProxy(kind: string, { seed = 1, timeout = '20s' } = {}): Promise<Behind> {
