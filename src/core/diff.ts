@@ -72,6 +72,17 @@ function diffTables<V>(
   }
 }
 
+/** The fields in which one entity differs; one that came or went is one change. */
+export function entityChanges(
+  subject: Pick<Change, 'entity' | 'session' | 'id'>,
+  from: unknown,
+  to: unknown,
+): Change[] {
+  const changes: Change[] = [];
+  addFields(changes, subject, from, to);
+  return changes;
+}
+
 /** Lists the fields that differ; a whole entity that came or went is one change. */
 function addFields(
   changes: Change[],
@@ -110,10 +121,15 @@ function* valueChanges(
     return;
   }
   for (const [key, value] of now) {
-    const pointer = `${path}/${key.replace(/~/g, '~0').replace(/\//g, '~1')}`;
+    const pointer = pointerTo(path, key);
     if (old.has(key)) yield* valueChanges(old.get(key), value, pointer);
     else yield { path: pointer, from: null, to: value };
   }
+}
+
+/** JSON pointer (RFC 6901) to a field of what `path` points to. */
+export function pointerTo(path: string, key: string): string {
+  return `${path}/${key.replace(/~/g, '~0').replace(/\//g, '~1')}`;
 }
 
 function isPlain(value: unknown): boolean {

@@ -191,6 +191,10 @@ const argsOf: Record<OperationType, Arbitrary<unknown>> = {
   ),
   'checkpoint.delete': fields({ name: id }),
   'state.restore': fields({ commit: oid, tree: oid, point: text }, { feature: id }),
+  'state.undo': fields(
+    { commit: oid, parent: oid, op: id, operation: id, written: limits(oid) },
+    { feature: id, ...right },
+  ),
   'session.recover': fields({
     released: fc.array(
       takeover.chain((over) => id.map((feature) => ({ feature, ...over }))),
