@@ -29,19 +29,34 @@ export interface DiffSummary {
 /** What differs between two states, by meaning. Contents of `session` alone, or of all sessions.
  *  @throws NotLoaded where the contents of a session that is asked for were left out. */
 export function diffStates(from: State, to: State, session?: string): Change[] {
+  const present = new Map([...from.sessions.entries(), ...to.sessions.entries()]);
+  const wanted = (key: string) => session === undefined || key === session.toLowerCase();
+  const contents = [...present.keys()].filter(wanted);
+  return diffParts(from, to, { store: session === undefined, wanted, contents });
+}
+
+/** What one operation made of a state. What is not loaded in either was not touched. */
+export function diffFollowing(before: State, after: State): Change[] {
+  const contents = after.contents.changedSince(before.contents);
+  return diffParts(before, after, { store: true, wanted: () => true, contents });
+}
+
+function diffParts(
+  from: State,
+  to: State,
+  { store, wanted, contents }: { store: boolean; wanted: (key: string) => boolean; contents: string[] },
+): Change[] {
   const changes: Change[] = [];
-  if (session === undefined) {
+  if (store) {
     addFields(changes, { entity: 'store', session: null, id: 'store' }, from.store, to.store);
     diffTables(changes, 'preset', null, from.presets, to.presets, ({ name }) => name);
   }
-  const wanted = (key: string) => session === undefined || key === session.toLowerCase();
-  for (const key of [...to.sessions.changedSince(from.sessions)].filter(wanted).sort(compareNatural)) {
+  for (const key of to.sessions.changedSince(from.sessions).filter(wanted).sort(compareNatural)) {
     const [old, now] = [from.sessions.get(key), to.sessions.get(key)];
     addFields(changes, { entity: 'session', session: (now ?? old)!.id, id: (now ?? old)!.id }, old, now);
   }
-  const present = new Map([...from.sessions.entries(), ...to.sessions.entries()]);
-  for (const key of [...present.keys()].filter(wanted).sort(compareNatural)) {
-    const { id } = present.get(key)!;
+  for (const key of contents.sort(compareNatural)) {
+    const { id } = (to.sessions.get(key) ?? from.sessions.get(key))!;
     diffContents(changes, id, contentsOf(from, id), contentsOf(to, id));
   }
   return changes;

@@ -19,6 +19,7 @@ import { Mutex } from './mutex.ts';
 import { type Point, resolvePoint } from './point.ts';
 import { defaultWorktreeRoot } from './proposals/claim-code.ts';
 import { emptySnapshot, holds, readSnapshot, type Snapshot, type Wanted } from './snapshot.ts';
+import { type Writers, writersOf } from './writers.ts';
 
 export interface EngineOptions {
   cwd: string;
@@ -188,6 +189,12 @@ export class Engine {
     const { reader, repository, branchRef, env } = this;
     const context = { reader, repository, branchRef, tip: snapshot.commit, state: snapshot.state };
     return resolvePoint({ ...context, session, nowMs: env.now() }, text);
+  }
+
+  /** Files of a session's checkpoints as of `commit`, with the commits that last wrote them. */
+  writers(commit: string, session: string): Promise<Writers> {
+    const { repository, branchRef } = this;
+    return writersOf({ repository, branchRef, directory: join(this.directory, 'cache') }, commit, session);
   }
 
   /** Stores objects; loose ones for a few, one small pack for many. */

@@ -7,7 +7,7 @@ import { instantOf } from '../core/time.ts';
 import { GitStateError } from '../errors.ts';
 import type { Engine } from './engine.ts';
 import { Facts, withFacts } from './facts.ts';
-import { findOperation, isCutOff, operationOf } from './history.ts';
+import { findOperation, isCutOff, newestOf, operationOf, pastOperation } from './history.ts';
 import { leaseObjects, readLease } from './lease.ts';
 import { wantedRefs } from './moves.ts';
 import type { Decision, Draft, Landed, Proposal, Unchanged, View } from './proposal.ts';
@@ -80,7 +80,7 @@ export class Decider {
     const { operation, decision, after } = await this.#decideOne(waiting, before);
     if (operation === null) {
       if (decision.renewal) this.#renew(decision.renewal, group);
-      return landedOf(null, null, decision, before.state);
+      return landedOf(null, null, decision, before.state, before.state);
     }
     const { repository, identity } = this.#engine;
     const recorder = { format: repository.objectFormat, identity };
@@ -91,7 +91,7 @@ export class Decider {
     expectJudgedLease(operation, group);
     group.operations.push(operation);
     group.tip = snapshot;
-    return landedOf(snapshot.commit, operation, decision, after);
+    return landedOf(snapshot.commit, operation, decision, before.state, after);
   }
 
   async #decideOne(waiting: Waiting, { commit, at, state }: Snapshot): Promise<Decided> {
@@ -125,7 +125,9 @@ export class Decider {
 
   #viewOf(waiting: Waiting, snapshot: Pick<Snapshot, 'commit' | 'at' | 'state'>): View {
     const engine = this.#engine;
-    const { env, identity, driftMs, reader, worktreeRoot } = engine;
+    const { env, identity, driftMs, reader, repository, worktreeRoot } = engine;
+    const history = { reader, repository };
+    const tip = snapshot.commit ?? '';
     const nowMs = env.now();
     const tokenSecretPart = () => {
       this.#secret ??= readSecret(engine.directory);
@@ -152,6 +154,11 @@ export class Decider {
       point: (text, session) =>
         this.#facts.get(`point ${session} ${text}`, () => engine.point(snapshot, text, session)),
       stateAt: (commit) => this.#facts.get(`state ${commit}`, async () => (await engine.past(commit)).state),
+      operationAt: (commit) =>
+        this.#facts.get(`operation ${commit}`, () => pastOperation(history, tip, commit)),
+      newestOf: (session) => this.#facts.get(`newest ${session}`, () => newestOf(history, tip, session)),
+      writers: (commit, session) =>
+        this.#facts.get(`writers ${commit} ${session}`, () => engine.writers(commit, session)),
     };
   }
 
@@ -190,7 +197,10 @@ export class Decider {
     }
     const { state } = await this.#engine.past(commit.oid);
     const { type, session, args } = operation;
-    return { ...landedOf(commit.oid, operation, { type, session, args } as Draft, state), repeated: true };
+    return {
+      ...landedOf(commit.oid, operation, { type, session, args } as Draft, null, state),
+      repeated: true,
+    };
   }
 }
 
@@ -224,9 +234,10 @@ function landedOf(
   commit: string | null,
   operation: Operation | null,
   decision: Decision,
+  before: State | null,
   state: State,
 ): Landed {
-  return { commit, operation, decision, state, repeated: false, durability: 'local' };
+  return { commit, operation, decision, before, state, repeated: false, durability: 'local' };
 }
 
 function unchangedBy(operation: Operation): Unchanged {

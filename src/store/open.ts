@@ -16,6 +16,7 @@ import { recoveryMethods } from './api/recovery.ts';
 import { runnerMethods } from './api/runner.ts';
 import { sessionMethods } from './api/sessions.ts';
 import { syncMethods } from './api/sync.ts';
+import { undoMethods } from './api/undo.ts';
 import { watchMethods } from './api/watch.ts';
 import { readClaimFile } from './claim-file.ts';
 import { contactedAt } from './contact.ts';
@@ -96,6 +97,7 @@ export async function openStoreIn(options: StoreOptions, surroundings: Surroundi
     ...recoveryMethods(context),
     ...overviewMethods(context),
     ...syncMethods(context),
+    ...undoMethods(context),
     ...watchMethods(context),
 
     /** What only a runner of commands needs. */

@@ -34,6 +34,7 @@ export interface Replayed {
 /** They put a whole state in place, or decide by all of it: over commits that they did not see they would undo them. */
 const neverReplayed: ReadonlySet<OperationType> = new Set([
   'state.restore',
+  'state.undo',
   'store.import',
   'store.reset',
   'store.cleanup',

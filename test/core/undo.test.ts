@@ -203,7 +203,7 @@ describe('state.undo right after any operation', () => {
           expectTakenBack(last, fork.state);
         });
       }),
-      { numRuns: 400 },
+      { numRuns: 250 },
     );
     const left = operationTypes.filter((type) => !seen.has(type) && !never.has(type));
     expect(left, 'each type was met').toEqual([]);
@@ -223,7 +223,7 @@ describe('state.undo right after any operation', () => {
         expect(attempt(scene, undoing(undo), past), last.operation.type).toBeNull();
         expectTakenBack(undo, scene.state);
       }),
-      { numRuns: 300 },
+      { numRuns: 250 },
     );
   });
 
@@ -240,7 +240,7 @@ describe('state.undo right after any operation', () => {
           expect(claim === null || status === 'in_progress').toBe(true);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 250 },
     );
   });
 });

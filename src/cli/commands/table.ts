@@ -93,6 +93,7 @@ export const commandTable: ReadonlyMap<string, TableEntry> = new Map([
   row('checkpoint show', 'back', 'show a checkpoint', () => import('./checkpoint.ts'), 'checkpointShow'),
   row('checkpoint delete', 'back', 'give up its name', () => import('./checkpoint.ts'), 'checkpointDelete'),
   row('restore', 'back', 'put the state back, as a new commit', () => import('./restore.ts'), 'restore'),
+  row('undo', 'back', 'take one operation back', () => import('./undo.ts'), 'undo'),
   row('recover', 'back', 'make a session active again', () => import('./recover.ts'), 'recover'),
   row('cleanup', 'back', 'remove old sessions, or features', () => import('./cleanup.ts'), 'cleanup'),
   row('reset', 'back', 'empty the store', () => import('./reset.ts'), 'reset'),

@@ -1,5 +1,5 @@
 import { tagName } from '../../codec/tag.ts';
-import { type Change, type DiffSummary, diffStates, summarize } from '../../core/diff.ts';
+import { type Change, type DiffSummary, diffFollowing, diffStates, summarize } from '../../core/diff.ts';
 import type { Checkpoint } from '../../core/entities.ts';
 import { compareNatural } from '../../core/ids.ts';
 import { findFeature, requireCheckpoint } from '../../core/state.ts';
@@ -13,6 +13,7 @@ import type { Snapshot } from '../snapshot.ts';
 import {
   type CallOptions,
   type Context,
+  changesOf,
   namedSession,
   pastSnapshot,
   type Reading,
@@ -230,21 +231,17 @@ export function historyMethods(context: Context) {
       const { session, worker } = scoped(context, { session: options.session, worker: options.worker });
       const request = { session, worker, point: options.point, feature: options.feature };
       const given = Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined));
-      const { before, after } = await transactor.preview(stateRestore, given);
       if (options.dryRun) {
+        const { before, after } = await transactor.preview(stateRestore, given);
         return {
           commit: null,
           changed: false,
           durability: 'local' as const,
-          changes: diffStates(before, after),
+          changes: diffFollowing(before, after),
         };
       }
       const landed = await submit(context, stateRestore, { ...request, opId: options.opId });
-      const then = landed.commit === null ? landed.state : ((await parentState(landed.commit)) ?? before);
-      return {
-        ...writtenOf(landed),
-        changes: diffStates(then, landed.state, landed.operation?.session ?? undefined),
-      };
+      return { ...writtenOf(landed), changes: await changesOf(context, landed) };
     },
 
     /** Compares two points by meaning; the second is the tip by default. */
@@ -266,13 +263,6 @@ export function historyMethods(context: Context) {
       };
     },
   };
-
-  async function parentState(commit: string) {
-    for await (const { parents } of walk(history, commit)) {
-      return parents[0] === undefined ? null : (await engine.past(parents[0])).state;
-    }
-    return null;
-  }
 }
 
 /** ISO 8601; the seconds themselves where somebody wrote a time beyond what can be told. */

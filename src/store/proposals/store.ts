@@ -65,4 +65,5 @@ export const stateRestore = proposal(
       args: { commit: point.commit as Oid, tree: point.tree as Oid, point: point.text, feature },
     };
   },
+  { alone: true },
 );
