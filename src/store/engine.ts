@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { leaseRef, seenRefOf } from '../codec/tag.ts';
+import { defaultTagPrefix, leaseRef, seenRefOf, tagRef } from '../codec/tag.ts';
 import type { Feature } from '../core/entities.ts';
 import { parseDuration } from '../core/time.ts';
 import type { Env } from '../env.ts';
 import { GitStateError } from '../errors.ts';
 import { committerIdentity, type Identity } from '../git/identity.ts';
+import { isFullRefName } from '../git/ids.ts';
 import type { NewObject } from '../git/objects.ts';
 import { writePack } from '../git/pack.ts';
 import { CatFileReader } from '../git/reader.ts';
@@ -52,6 +53,8 @@ export class Engine {
   readonly worktreeRoot: string;
   /** The remote that shares the state; undefined where none is named. */
   readonly remoteName: string | undefined;
+  /** What the names of checkpoints' tags begin with. */
+  readonly tagPrefix: string;
   readonly #writer: ObjectWriter;
   readonly #cache: SnapshotCache;
   /** Whether the branch itself was there at the last `tip`, so that the state does not stand on its remote's alone. */
@@ -73,6 +76,7 @@ export class Engine {
     this.durable = config.bool('gitstate.durable', true);
     this.driftMs = parseDuration(config.get('gitstate.drift') ?? '') ?? 30_000;
     this.worktreeRoot = config.get('gitstate.worktreeRoot')?.replace(/\/+$/, '') || defaultWorktreeRoot;
+    this.tagPrefix = tagPrefixOf(config.get('gitstate.tagPrefix') || defaultTagPrefix);
     this.reader = new CatFileReader(repository);
     this.mutex = new Mutex({
       directory: join(this.directory, 'mutex'),
@@ -186,8 +190,8 @@ export class Engine {
 
   /** The commit that a user's words name. @throws CHECKPOINT_NOT_FOUND, COMMIT_NOT_FOUND, INVALID_INPUT */
   point(snapshot: Pick<Snapshot, 'commit' | 'state'>, text: string, session: string | null): Promise<Point> {
-    const { reader, repository, branchRef, env } = this;
-    const context = { reader, repository, branchRef, tip: snapshot.commit, state: snapshot.state };
+    const { reader, repository, branchRef, tagPrefix, env } = this;
+    const context = { reader, repository, branchRef, tagPrefix, tip: snapshot.commit, state: snapshot.state };
     return resolvePoint({ ...context, session, nowMs: env.now() }, text);
   }
 
@@ -256,6 +260,13 @@ export class Engine {
 
 function isEmptyTree({ type, body }: NewObject): boolean {
   return type === 'tree' && body.byteLength === 0;
+}
+
+function tagPrefixOf(prefix: string): string {
+  if (isFullRefName(tagRef(prefix, 's', 'name'))) return prefix;
+  throw new GitStateError('INVALID_INPUT', `'${prefix}' is no beginning of a tag's name`, {
+    hint: 'give `git config gitstate.tagPrefix` a value such as state/',
+  });
 }
 
 function branchRefOf(name: string): string {

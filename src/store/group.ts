@@ -1,4 +1,4 @@
-import { leaseRef } from '../codec/tag.ts';
+import { headRefs, leaseRef } from '../codec/tag.ts';
 import { apply } from '../core/apply.ts';
 import type { Feature } from '../core/entities.ts';
 import { Operation } from '../core/operation.ts';
@@ -82,16 +82,22 @@ export class Decider {
       if (decision.renewal) this.#renew(decision.renewal, group);
       return landedOf(null, null, decision, before.state, before.state);
     }
-    const { repository, identity } = this.#engine;
+    const { repository, identity, tagPrefix } = this.#engine;
     const recorder = { format: repository.objectFormat, identity };
     const { snapshot, author, objects } = record(recorder, before, operation, after);
-    const wanted = wantedRefs(before.state, after, { ...recorder, commit: snapshot.commit, author });
+    const stamp = { ...recorder, tagPrefix, commit: snapshot.commit, author };
+    const wanted = wantedRefs(before.state, after, stamp);
     group.objects.push(...objects, ...wanted.objects);
-    for (const [ref, oid] of wanted.refs) group.refs.set(ref, oid);
+    for (const [ref, oid] of wanted.refs) if (await this.#canHold(ref, oid)) group.refs.set(ref, oid);
     expectJudgedLease(operation, group);
     group.operations.push(operation);
     group.tip = snapshot;
     return landedOf(snapshot.commit, operation, decision, before.state, after);
+  }
+
+  /** A checkpoint that comes back may name a code head that Git has collected meanwhile: there is nothing to hold. */
+  async #canHold(ref: string, oid: string | null): Promise<boolean> {
+    return oid === null || !ref.startsWith(headRefs) || (await this.#engine.reader.info(oid)) !== null;
   }
 
   async #decideOne(waiting: Waiting, { commit, at, state }: Snapshot): Promise<Decided> {

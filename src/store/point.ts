@@ -19,6 +19,8 @@ export interface Point {
 
 export interface PointContext extends History {
   branchRef: string;
+  /** What the names of tags begin with. */
+  tagPrefix: string;
   tip: string | null;
   state: State;
   /** The session whose checkpoints are meant. */
@@ -81,7 +83,7 @@ export async function writerOf(
   automatic: boolean,
 ): Promise<string | null> {
   if (!automatic) {
-    for (const ref of [checkpointRef(session, name), tagRef(session, name)]) {
+    for (const ref of [checkpointRef(session, name), tagRef(context.tagPrefix, session, name)]) {
       const tag = await context.reader.read(ref);
       if (tag?.type === 'tag') return decodeTag(tag.body).object;
     }

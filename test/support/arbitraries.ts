@@ -192,7 +192,13 @@ const argsOf: Record<OperationType, Arbitrary<unknown>> = {
   'checkpoint.delete': fields({ name: id }),
   'state.restore': fields({ commit: oid, tree: oid, point: text }, { feature: id }),
   'state.undo': fields(
-    { commit: oid, parent: oid, op: id, operation: id, written: limits(oid) },
+    {
+      commit: oid,
+      parent: oid,
+      op: fc.constantFrom('feature.add', 'cost.add'),
+      operation: id,
+      written: limits(oid),
+    },
     { feature: id, ...right },
   ),
   'session.recover': fields({

@@ -1,4 +1,4 @@
-import type { LogEntry } from '../../store/api/history.ts';
+import type { LogEntry } from '../../store/api/log.ts';
 import { command, type Invocation, usage } from '../command.ts';
 import { count } from '../options.ts';
 import type { Output } from '../output.ts';
