@@ -28,6 +28,11 @@ export function headRef(session: string, name: string, feature: string): string 
   return `${headRefs}${session}/${fileNameOf(name)}/${feature}`;
 }
 
+/** Keeps a head that a code branch had before it was put back. */
+export function formerRef(session: string, feature: string, oid: string): string {
+  return `refs/gitstate/former/${session}/${feature}/${oid}`;
+}
+
 export function leaseRef(session: string, feature: string): string {
   return `refs/gitstate/leases/${session}/${feature}`;
 }
