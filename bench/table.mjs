@@ -12,6 +12,7 @@ const headings = {
   to_node: 'x node',
   to_one: 'x one',
   to_porcelain: 'x porcelain',
+  to_short: 'x short',
   attempts_per_commit: 'attempts/commit',
   slowest_to_fastest: 'slowest/fastest',
   target: 'target',

@@ -18,11 +18,16 @@ export interface Change {
   to: unknown;
 }
 
+/** How many features there are, and how many of each status. */
+export type Counts = Record<'total' | Feature['status'], number>;
+
 export interface DiffSummary {
   changes: number;
   /** Features that became completed, and that became failed. */
   completed: number;
   failed: number;
+  /** Features by status. */
+  progress: { from: Counts; to: Counts };
   cost: { from: number; to: number; delta: number };
 }
 
@@ -165,8 +170,21 @@ export function summarize(from: State, to: State, changes: readonly Change[], se
     changes: changes.length,
     completed: became('completed'),
     failed: became('failed'),
+    progress: { from: countsOf(from, session), to: countsOf(to, session) },
     cost: { from: old, to: now, delta },
   };
+}
+
+function countsOf(state: State, session: string | undefined): Counts {
+  const counts: Counts = { total: 0, pending: 0, in_progress: 0, completed: 0, failed: 0, archived: 0 };
+  for (const [key, { id }] of state.sessions.entries()) {
+    if (session !== undefined && key !== session.toLowerCase()) continue;
+    for (const { status } of contentsOf(state, id).features.values()) {
+      counts.total += 1;
+      counts[status] += 1;
+    }
+  }
+  return counts;
 }
 
 function costOf(state: State, session: string | undefined): number {

@@ -76,6 +76,7 @@ export const commandTable: ReadonlyMap<string, TableEntry> = new Map([
   row('next', 'look', 'the first that can be claimed', () => import('./ready.ts'), 'next'),
   row('worker list', 'look', 'list workers', () => import('./status.ts'), 'workerList'),
   row('log', 'look', 'who did what when', () => import('./log.ts'), 'log'),
+  row('blame', 'look', 'who set each field of a feature', () => import('./blame.ts'), 'blame'),
   row('watch', 'look', 'follow the state as it changes', () => import('./watch.ts'), 'watch'),
   row('cost show', 'look', 'who spent what on what', () => import('./cost.ts'), 'costShow'),
   row('metrics', 'look', 'times, rates, costs and quality', () => import('./metrics.ts'), 'metrics'),

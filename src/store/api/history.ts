@@ -1,7 +1,9 @@
+import { featurePath } from '../../codec/paths.ts';
 import { type Change, type DiffSummary, diffFollowing, diffStates, summarize } from '../../core/diff.ts';
 import type { FeatureId } from '../../core/ids.ts';
-import { findFeature, requireCheckpoint } from '../../core/state.ts';
+import { findFeature, requireCheckpoint, requireFeature } from '../../core/state.ts';
 import { GitStateError } from '../../errors.ts';
+import { type BlamedField, blameFile } from '../blame.ts';
 import { type CodeMove, moveCode, planCodeMove } from '../code-restore.ts';
 import { readableSessionOf } from '../proposals/scope.ts';
 import { stateRestore } from '../proposals/store.ts';
@@ -11,6 +13,8 @@ import {
   type Context,
   changesOf,
   namedSession,
+  type ReadOptions,
+  readSession,
   scoped,
   submit,
   type Written,
@@ -102,6 +106,21 @@ export function historyMethods(context: Context) {
       const code: CodeMove[] = [];
       for (const move of planned.moves) code.push(await moveCode(engine, planned.session, move));
       return { ...answer, code };
+    },
+
+    /** Which operation gave each field of a feature the value that it has. */
+    async blame(
+      options: ReadOptions & { feature?: string },
+    ): Promise<{ feature: string; fields: BlamedField[] }> {
+      const { feature } = scoped(context, { session: options.session, feature: options.feature });
+      if (feature === undefined) {
+        throw new GitStateError('USAGE', 'no feature is named', {
+          hint: 'name the feature, or set GITSTATE_FEATURE',
+        });
+      }
+      const { state, session, snapshot } = await readSession(context, options);
+      const { id } = requireFeature(state, session.id, feature);
+      return { feature: id, fields: await blameFile(engine, snapshot.commit!, featurePath(session.id, id)) };
     },
 
     /** Compares two points by meaning; the second is the tip by default. */

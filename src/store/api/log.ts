@@ -1,6 +1,6 @@
 import { GitStateError } from '../../errors.ts';
 import { type HistoryCommit, operationOf, walk } from '../history.ts';
-import { parseMoment } from '../point.ts';
+import { parseMoment } from '../moment.ts';
 import { noteAdd } from '../proposals/store.ts';
 import { type CallOptions, type Context, pastSnapshot, scoped, submit, writtenOf } from './context.ts';
 
@@ -36,6 +36,13 @@ export interface LogOptions {
   at?: string;
 }
 
+/** What a log is narrowed to. */
+interface Filter {
+  /** False where the text of a commit alone shows that it is not meant. */
+  commit(commit: HistoryCommit): boolean;
+  entry(entry: LogEntry): boolean;
+}
+
 export function logMethods(context: Context) {
   const { engine } = context;
   const history = { reader: engine.reader, repository: engine.repository };
@@ -55,8 +62,10 @@ export function logMethods(context: Context) {
     for await (const commit of walk(history, newest)) {
       if (options.after !== undefined && commit.oid.startsWith(options.after)) return;
       if (count >= limit || (sinceMs !== null && commit.author.at * 1000 < sinceMs)) return;
+      // Most commits of a long history can be told from their text, without reading the operation.
+      if (!accepts.commit(commit)) continue;
       const entry = await entryOf(commit);
-      if (!accepts(entry)) continue;
+      if (!accepts.entry(entry)) continue;
       count += 1;
       yield entry;
     }
@@ -92,17 +101,27 @@ export function logMethods(context: Context) {
     });
   }
 
-  function filterOf(owner: Context, options: LogOptions): (entry: LogEntry) => boolean {
+  function filterOf(owner: Context, options: LogOptions): Filter {
     const session = options.all ? undefined : scoped(owner, { session: options.session }).session;
+    const { feature, worker, op } = options;
     const untilMs = momentOf(options.until);
-    return (entry) =>
-      (session === undefined || entry.session === null || entry.session === session) &&
-      (options.feature === undefined || namesFeature(entry, options.feature)) &&
-      (options.worker === undefined || entry.worker === options.worker || entry.actor === options.worker) &&
-      (options.op === undefined ||
-        entry.op === options.op ||
-        entry.op?.startsWith(`${options.op}.`) === true) &&
-      (untilMs === null || Date.parse(entry.at) <= untilMs);
+    return {
+      commit: ({ message, author }) =>
+        (untilMs === null || author.at * 1000 <= untilMs) &&
+        (op === undefined || message.includes(`\ngitstate-op: ${op}`)) &&
+        (session === undefined ||
+          !/^gitstate-session: /m.test(message) ||
+          message.includes(`\ngitstate-session: ${session}\n`)) &&
+        (worker === undefined ||
+          author.name === worker ||
+          message.includes(`\ngitstate-worker: ${worker}\n`)) &&
+        (feature === undefined || message.includes(feature) || /^gitstate-args-oid: /m.test(message)),
+      entry: (entry) =>
+        (session === undefined || entry.session === null || entry.session === session) &&
+        (feature === undefined || namesFeature(entry, feature)) &&
+        (worker === undefined || entry.worker === worker || entry.actor === worker) &&
+        (op === undefined || entry.op === op || entry.op?.startsWith(`${op}.`) === true),
+    };
   }
 
   return {
@@ -125,8 +144,18 @@ function timeOf(seconds: number): string {
 }
 
 /** Whether an entry is about a feature: by its trailer, or as one of many. */
-function namesFeature(entry: LogEntry, feature: string): boolean {
-  if (entry.feature === feature) return true;
-  const many = (entry.args as { features?: { id: string }[] } | null)?.features;
-  return Array.isArray(many) && many.some(({ id }) => id === feature);
+function namesFeature({ feature, args }: LogEntry, id: string): boolean {
+  if (feature === id) return true;
+  const { features, released, sessions } = (args ?? {}) as Record<string, unknown>;
+  return [
+    features,
+    released,
+    ...listOf(sessions).map((one) => (one as { features?: unknown })?.features),
+  ].some((many) =>
+    listOf(many).some((one) => (one as unknown) === id || [one?.id, one?.feature].includes(id)),
+  );
+}
+
+function listOf(value: unknown): { id?: unknown; feature?: unknown }[] {
+  return Array.isArray(value) ? value : [];
 }
