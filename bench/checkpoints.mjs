@@ -29,7 +29,13 @@ export async function checkpoints({ directory, short }) {
     'log -n 20': ['log', '-n', '20', '--json'],
     "git tag --list 'v*'": 'tags',
   };
-  const bounded = new Set(['checkpoint show, tagged', 'checkpoint create', 'claim', 'log -n 20']);
+  const bounded = new Set([
+    'checkpoint show, tagged',
+    'checkpoint show, automatic',
+    'checkpoint create',
+    'claim',
+    'log -n 20',
+  ]);
   const variants = Object.entries(asked).flatMap(([name, args]) =>
     stores.map((store) => ({ name: `${name}, ${store.count}`, run: () => store.run(args) })),
   );

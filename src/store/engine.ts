@@ -192,7 +192,8 @@ export class Engine {
   point(snapshot: Pick<Snapshot, 'commit' | 'state'>, text: string, session: string | null): Promise<Point> {
     const { reader, repository, branchRef, tagPrefix, env } = this;
     const context = { reader, repository, branchRef, tagPrefix, tip: snapshot.commit, state: snapshot.state };
-    return resolvePoint({ ...context, session, nowMs: env.now() }, text);
+    const writers = this.writers.bind(this);
+    return resolvePoint({ ...context, session, nowMs: env.now(), writers }, text);
   }
 
   /** Files of a session's checkpoints as of `commit`, with the commits that last wrote them. */

@@ -6,6 +6,7 @@ import { GitStateError } from '../errors.ts';
 import { decodeTag } from '../git/tag.ts';
 import { type History, type HistoryCommit, readCommit, walk } from './history.ts';
 import { parseMoment } from './moment.ts';
+import type { Writers } from './writers.ts';
 
 /** A point in the history of the store, as a user named it. */
 export interface Point {
@@ -26,6 +27,8 @@ export interface PointContext extends History {
   /** The session whose checkpoints are meant. */
   session: string | null;
   nowMs: number;
+  /** Files of a session's checkpoints as of a commit, with the commits that last wrote them. */
+  writers(commit: string, session: string): Promise<Writers>;
 }
 
 /** Reads a revision: a checkpoint's name, a full ref, an object id (seven digits or more), a date or an age, in this
@@ -89,15 +92,7 @@ export async function writerOf(
     }
   }
   if (context.tip === null) return null;
-  const oid = await context.repository.git.text([
-    'rev-list',
-    '-1',
-    '--end-of-options',
-    context.tip,
-    '--',
-    checkpointPath(session, name),
-  ]);
-  return oid || null;
+  return (await context.writers(context.tip, session)).get(checkpointPath(session, name)) ?? null;
 }
 
 async function commitPoint(context: PointContext, word: string): Promise<Point | null> {

@@ -60,7 +60,8 @@ export function checkpointMethods(context: Context) {
   /** For one checkpoint: its tag tells its commit, else the history of its file. */
   function finderOf({ session, snapshot }: Reading): Finder {
     const { branchRef, tagPrefix } = engine;
-    const place = { ...history, branchRef, tagPrefix, tip: snapshot.commit, state: snapshot.state };
+    const writers = engine.writers.bind(engine);
+    const place = { ...history, branchRef, tagPrefix, writers, tip: snapshot.commit, state: snapshot.state };
     return {
       writer: ({ name, automatic }) =>
         writerOf({ ...place, session: session.id, nowMs: 0 }, session.id, name, automatic),
