@@ -19,6 +19,8 @@ import type { Instant } from './time.ts';
 /** Fields that no undo takes back: when, who holds it, how often it was held. */
 export const featureBookkeeping = new Set(['updated_at', 'claim', 'worker_id', 'claim_count', 'ended_claim']);
 
+const claimedFields = new Set([...featureBookkeeping, 'branch', 'worktree']);
+
 interface Versions {
   before: Feature | undefined;
   after: Feature | undefined;
@@ -89,7 +91,9 @@ function revertPresent(
     );
   }
   const subject = { entity: 'feature' as const, session, id: now.id };
-  const reverted = revertFields(subject, versions, featureBookkeeping, clashes);
+  // The branch and the worktree that a claim made are still there, and can only be found by their names.
+  const ignored = claimMoved && after.claim ? claimedFields : featureBookkeeping;
+  const reverted = revertFields(subject, versions, ignored, clashes);
   if (claimMoved && now.claim?.id !== after.claim?.id)
     clashes.push({ ...subject, path: '/claim', from: after.claim, to: now.claim });
   const moved = claimMoved || !equalJson(reverted, now);

@@ -1,6 +1,6 @@
-import { GitStateError } from '../errors.ts';
+import { returnedCheckpoint, returnedCheckpoints } from './checkpoints.ts';
 import { type Change, diffStates } from './diff.ts';
-import type { Checkpoint, Feature, Session } from './entities.ts';
+import type { Feature, Session } from './entities.ts';
 import { keyOf } from './ids.ts';
 import { equalJson } from './json.ts';
 import { requireNoClaims } from './operations/session-end.ts';
@@ -128,25 +128,12 @@ function withSession(state: State, old: Session, undoing: Undoing, clashes: Chan
   const features = [...contents.features.entries()].map(
     ([key, feature]) => [key, asReturned(feature, 0, at)] as const,
   );
-  const checkpoints = [...contents.checkpoints.entries()].map(
-    ([key, checkpoint]) => [key, asWritten(old.id, checkpoint, undoing)] as const,
-  );
+  const checkpoints = returnedCheckpoints(old.id, contents.checkpoints, undoing.written);
   return putContents(putSession(state, { ...old, updated_at: at }), old.id, {
     ...contents,
     features: Table.of(features),
-    checkpoints: Table.of(checkpoints),
+    checkpoints,
   });
-}
-
-/** A checkpoint whose file is put in place again names the commit that had written it. */
-function asWritten(session: string, checkpoint: Checkpoint, { written }: Undoing): Checkpoint {
-  if (checkpoint.commit !== null) return checkpoint;
-  const commit = new Map(Object.entries(written)).get(`${session}/${checkpoint.name}`);
-  if (commit !== undefined) return { ...checkpoint, commit: commit as Checkpoint['commit'] };
-  throw new GitStateError(
-    'COMMIT_NOT_FOUND',
-    `no commit is known that wrote checkpoint '${checkpoint.name}'`,
-  );
 }
 
 function revertSession(state: State, key: string, undoing: Undoing, clashes: Change[]): State {
@@ -227,7 +214,7 @@ function revertContents(
     before.checkpoints,
     after.checkpoints,
     ({ name }) => about('checkpoint', name),
-    (checkpoint) => asWritten(id, checkpoint, undoing),
+    (checkpoint) => returnedCheckpoint(id, checkpoint, undoing.written),
   );
   const artifacts = revertTable(now.artifacts, before.artifacts, after.artifacts, ({ path }) =>
     about('artifact', path),

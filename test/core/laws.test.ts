@@ -1,13 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { neverStopped } from '../../src/core/budgets.ts';
-import { type Change, diffStates } from '../../src/core/diff.ts';
+import { diffStates } from '../../src/core/diff.ts';
 import type { Feature } from '../../src/core/entities.ts';
 import { type OperationType, operationTypes } from '../../src/core/operation.ts';
 import { progressOf } from '../../src/core/select.ts';
-import { type Contents, emptyContents, emptyState, type State } from '../../src/core/state.ts';
+import { type Contents, emptyState, type State } from '../../src/core/state.ts';
 import { Table } from '../../src/core/table.ts';
 import { blank, moves, play, start } from '../support/moves.ts';
+import { entitiesOf, patched } from '../support/patch.ts';
 import { claiming, filesOf, Scene, stateOf } from '../support/scene.ts';
 
 function expectSound(contents: Contents): void {
@@ -144,46 +145,6 @@ describe('any history', () => {
     );
   });
 });
-
-/** Every entity of a state, under a name of its own. */
-function entitiesOf(state: State): Map<string, unknown> {
-  const entities = new Map<string, unknown>([['store  store', state.store]]);
-  for (const session of state.sessions.values()) {
-    entities.set(`session ${session.id} ${session.id}`, session);
-    const contents = state.contents.get(session.id.toLowerCase()) ?? emptyContents;
-    for (const one of contents.features.values()) entities.set(`feature ${session.id} ${one.id}`, one);
-    for (const one of contents.workers.values()) entities.set(`worker ${session.id} ${one.id}`, one);
-    for (const one of contents.checkpoints.values())
-      entities.set(`checkpoint ${session.id} ${one.name}`, one);
-    for (const [key, one] of contents.costs.entries()) entities.set(`cost ${session.id} ${key}`, one);
-    for (const one of contents.artifacts.values()) entities.set(`artifact ${session.id} ${one.path}`, one);
-  }
-  return structuredClone(entities);
-}
-
-function patched(entities: Map<string, unknown>, changes: Change[]): Map<string, unknown> {
-  for (const { entity, session, id, path, from, to } of changes) {
-    const name = `${entity} ${session ?? ''} ${id}`;
-    if (path === '') {
-      expect(entities.get(name) ?? null).toEqual(from);
-      if (to === null) entities.delete(name);
-      else entities.set(name, structuredClone(to));
-      continue;
-    }
-    const keys = path
-      .slice(1)
-      .split('/')
-      .map((key) => key.replace(/~1/g, '/').replace(/~0/g, '~'));
-    const last = keys.pop()!;
-    const parent = keys.reduce(
-      (value, key) => value[key] as Record<string, unknown>,
-      entities.get(name) as Record<string, unknown>,
-    );
-    expect(parent[last] ?? null).toEqual(from);
-    parent[last] = structuredClone(to);
-  }
-  return entities;
-}
 
 describe('operations that have nothing to do with each other', () => {
   const independent: [OperationType, object][] = [

@@ -1,11 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { totalOf } from '../../src/core/costs.ts';
+import { diffStates } from '../../src/core/diff.ts';
 import type { Checkpoint, Feature, Session } from '../../src/core/entities.ts';
 import { type Operation, type OperationType, operationTypes } from '../../src/core/operation.ts';
 import { backToPending, endClaim } from '../../src/core/rules.ts';
 import type { Contents, State } from '../../src/core/state.ts';
 import { type Move, move, operationOf, start } from '../support/moves.ts';
+import { entitiesOf, patched } from '../support/patch.ts';
 import { at, oid, type Scene, sessionRules } from '../support/scene.ts';
 
 /** Kinds of operations that the common moves leave out. */
@@ -243,6 +245,56 @@ describe('state.undo right after any operation', () => {
       { numRuns: 250 },
     );
   });
+});
+
+test('diff, applied as a patch to one state, gives the other, whatever was done in between', () => {
+  fc.assert(
+    fc.property(anyMoves, fc.nat(), fc.nat(), (tried, first, second) => {
+      const past = played(start(), tried);
+      if (past.length === 0) return;
+      const [from, to] = [past[first % past.length]!.before, past[second % past.length]!.after];
+      expect(patched(entitiesOf(from), diffStates(from, to))).toEqual(entitiesOf(to));
+      expect(patched(entitiesOf(to), diffStates(to, from))).toEqual(entitiesOf(from));
+    }),
+    { numRuns: 150 },
+  );
+});
+
+test('restore gives the state of its point: the session and its features, without claims; facts made since stay', () => {
+  fc.assert(
+    fc.property(anyMoves, fc.nat(), (tried, index) => {
+      const scene = start();
+      const past = played(scene, tried).filter(({ after }) => after.sessions.has('s'));
+      if (past.length === 0) return;
+      const { after: then, commit } = past[index % past.length]!;
+      const now = scene.state;
+      const written = Object.fromEntries(
+        [...then.contents.get('s')!.checkpoints.values()].map(({ name }) => [`s/${name}`, oid('e')]),
+      );
+      scene.do('state.restore', { commit, tree: commit, point: 'p', written });
+      const [point, restored] = [then.contents.get('s')!, scene.contents()];
+      const { status: _, completed_at: _completed, ...session } = plainSession(scene.session());
+      const { removed_cost } = now.sessions.get('s') ?? then.sessions.get('s')!;
+      expect({ ...plainSession(then.sessions.get('s')!), removed_cost }).toMatchObject(session);
+      expect(scene.session().status).toBe('active');
+      const expected = byKey(point.features, (feature) => {
+        const present = restored.features.get(feature.id.toLowerCase())!;
+        const waiting =
+          feature.status === 'in_progress' ? backToPending(endClaim(feature, 'x', at(0))) : feature;
+        const { claim_count, ended_claim, updated_at, branch, worktree } = present;
+        expect(claim_count).toBeGreaterThanOrEqual(feature.claim_count);
+        return { ...waiting, claim_count, ended_claim, updated_at, branch, worktree };
+      });
+      expect(byKey(restored.features, (feature) => feature)).toEqual(expected);
+      const facts = now.contents.get('s') ?? point;
+      for (const table of ['costs', 'workers', 'artifacts'] as const)
+        expect(byKey<unknown, unknown>(restored[table], (one) => one)).toEqual(
+          byKey<unknown, unknown>(facts[table], (one) => one),
+        );
+      expect(byKey(restored.checkpoints, plainCheckpoint)).toEqual(byKey(facts.checkpoints, plainCheckpoint));
+    }),
+    { numRuns: 250 },
+  );
 });
 
 function features(state: State): Feature[] {

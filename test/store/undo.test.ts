@@ -261,3 +261,45 @@ test('repeated under its operation id, an undo changes nothing more', async () =
   });
   expect(await store.show({ feature: '1' })).toMatchObject({ name: '1' });
 });
+
+test('undoing a claim that made a worktree keeps both findable, and the next claim goes on there', async () => {
+  const { store } = await makeStore();
+  await addFeatures(store, ['1']);
+  const first = await store.claim({ worker: 'W1', worktree: true });
+  await store.undo({ worker: 'W1' });
+  expect(await store.show({ feature: '1' })).toMatchObject({
+    status: 'pending',
+    claim: null,
+    branch: 'feature/1',
+  });
+  const second = await store.claim({ worker: 'W2', worktree: true });
+  expect([second.worktree, second.branch]).toEqual([first.worktree, first.branch]);
+});
+
+test('an operation of another session than the one that is named is left alone', async () => {
+  const { store } = await makeStore();
+  await store.sessionStart({ session: 't' });
+  await store.add({ session: 't', feature: '1' });
+  const { commit } = await newest(store);
+  expect(await codeOf(store.undo({ session: 's', commit }))).toBe('INVALID_INPUT');
+  await store.undo({ session: 't', dryRun: true });
+  expect(await store.undo({ commit })).toMatchObject({ undone: commit });
+  await store.undo({ session: 't' });
+  expect(await store.show({ session: 't', feature: '1' })).toMatchObject({ id: '1' });
+});
+
+test('restoring a session that was cleaned up brings its facts back as well', async () => {
+  const { repository, store, env } = await makeStore({ steps: ['plan'] });
+  await addFeatures(store, ['1']);
+  await store.costAdd({ feature: '1', amount: 2, step: 'plan' });
+  const made = await store.checkpointCreate({ name: 'one' });
+  await store.sessionComplete({});
+  const point = repository.git('rev-parse', 'gitstate');
+  env.offsetMs += 10 * 86_400_000;
+  await store.cleanup({});
+  await store.restore({ session: 's', point });
+  expect(await store.show({ feature: '1' })).toMatchObject({ total_cost: 2 });
+  expect(await store.checkpointShow({ name: 'one' })).toMatchObject({ commit: made.commit });
+  expect(repository.git('rev-parse', 'gitstate/s/one^{commit}')).toBe(made.commit);
+  await expectSound(repository);
+});

@@ -190,7 +190,7 @@ const argsOf: Record<OperationType, Arbitrary<unknown>> = {
     { feature: id },
   ),
   'checkpoint.delete': fields({ name: id }),
-  'state.restore': fields({ commit: oid, tree: oid, point: text }, { feature: id }),
+  'state.restore': fields({ commit: oid, tree: oid, point: text }, { feature: id, written: limits(oid) }),
   'state.undo': fields(
     {
       commit: oid,

@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { checkpointPath } from '../../codec/paths.ts';
 import { type FeatureId, keyOf, type Oid } from '../../core/ids.ts';
 import { requireUndoable } from '../../core/operations/state-undo.ts';
 import { invalidTransition, type Right } from '../../core/rules.ts';
-import { contentsOf, findFeature } from '../../core/state.ts';
+import { contentsOf, emptyContents, findFeature, requireStore } from '../../core/state.ts';
 import { GitStateError } from '../../errors.ts';
 import { proposal, type View } from '../proposal.ts';
 import { parseToken } from '../token.ts';
 import { readableSessionOf, rightOf, scope } from './scope.ts';
+import { writersAt } from './written.ts';
 
 const request = z.strictObject({
   ...scope,
@@ -24,6 +24,7 @@ export const stateUndo = proposal(
   'undo',
   request,
   (asked, view) => {
+    requireStore(view.state);
     const { commit, parent, operation } = view.operationAt(commitOf(asked, view));
     if (operation === null) {
       const message = `cannot undo ${commit.slice(0, 7)}: it was made by hand, by no operation`;
@@ -35,6 +36,7 @@ export const stateUndo = proposal(
       );
     }
     requireUndoable(operation.type, commit);
+    requireSameSession(asked, operation.session, commit);
     const { feature } = operation.args as { feature?: FeatureId };
     return {
       type: 'state.undo',
@@ -53,6 +55,18 @@ export const stateUndo = proposal(
   },
   { alone: true },
 );
+
+/** @throws INVALID_INPUT where another session was named: nobody undoes what they did not mean. */
+function requireSameSession({ session }: UndoRequest, own: string | null, commit: string): void {
+  if (session === undefined || own === null || own === session) return;
+  throw new GitStateError(
+    'INVALID_INPUT',
+    `commit ${commit.slice(0, 7)} is of session '${own}', not of '${session}'`,
+    {
+      hint: `if it is meant: --session ${own}`,
+    },
+  );
+}
 
 function commitOf({ session, commit }: UndoRequest, view: View): string {
   if (commit !== undefined) return view.point(`commit:${commit.replace(/^commit:/, '')}`, null).commit;
@@ -80,17 +94,9 @@ function rightTo(view: View, session: string | null, feature: string | undefined
 /** The commits that wrote the checkpoints that the operation took away or replaced. */
 function writtenBefore(view: View, commit: string, parent: string): Record<string, Oid> {
   const [before, after] = [view.stateAt(parent), view.stateAt(commit)];
-  const written: [string, Oid][] = [];
-  for (const { id } of before.sessions.values()) {
-    const old = contentsOf(before, id).checkpoints;
-    const made = after.contents.get(keyOf(id))?.checkpoints;
-    const lost = made === undefined ? [...old.entries()].map(([key]) => key) : made.changedSince(old);
-    for (const key of lost) {
-      const checkpoint = old.get(key);
-      if (!checkpoint || checkpoint.commit !== null) continue;
-      const writer = view.writers(parent, id).get(checkpointPath(id, checkpoint.name));
-      if (writer !== undefined) written.push([`${id}/${checkpoint.name}`, writer as Oid]);
-    }
-  }
-  return Object.fromEntries(written);
+  const written = [...before.sessions.values()].map(({ id }) => {
+    const made = after.contents.get(keyOf(id))?.checkpoints ?? emptyContents.checkpoints;
+    return writersAt(view, parent, id, made.changedSince(contentsOf(before, id).checkpoints));
+  });
+  return Object.assign({}, ...written);
 }
