@@ -68,6 +68,7 @@ export interface PastOperation {
 
 /** The operation of a commit in the history of `tip`. @throws COMMIT_NOT_FOUND */
 export async function pastOperation(history: History, tip: string, oid: string): Promise<PastOperation> {
+  await requireReadable(history, tip);
   const commit = await readCommit(history.reader, oid);
   if (commit && (await isAncestor(history.repository, oid, tip))) {
     const parent = commit.parents[0] ?? null;
@@ -78,8 +79,18 @@ export async function pastOperation(history: History, tip: string, oid: string):
   });
 }
 
+/** Where operations of ours are being put on top of a remote's, there is no history to look into yet. */
+async function requireReadable({ reader }: History, tip: string): Promise<void> {
+  if ((await reader.info(tip)) !== null) return;
+  throw new GitStateError('REMOTE_DIVERGED', 'what was done here is not on the remote yet', {
+    hint: 'git state sync',
+    details: { local: null, remote: null },
+  });
+}
+
 /** The newest commit that carries an operation of `session`; null where there is none. */
 export async function newestOf(history: History, tip: string, session: string): Promise<string | null> {
+  await requireReadable(history, tip);
   const line = `\ngitstate-session: ${session}\n`;
   for await (const { oid, message } of walk(history, tip)) if (message.includes(line)) return oid;
   return null;
