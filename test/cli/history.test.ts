@@ -86,6 +86,30 @@ test('undo prints what it changes, and says in JSON what stands in the way', asy
   expect(await own.ok('log -n 1')).toMatch(/\tstate\.undo\tS\t001\tundo [0-9a-f]{7}$/);
 });
 
+test('restore --code tells where code goes, and what keeps the head that it leaves', async () => {
+  const own = await makeWorkplace();
+  const { git } = own.repository;
+  await own.ok('add 001');
+  git('branch', 'work/one');
+  await own.ok('update 001 --status in_progress --branch-name work/one');
+  await own.ok('checkpoint create v1');
+  const head = git('rev-parse', 'work/one');
+  git(
+    'update-ref',
+    'refs/heads/work/one',
+    git('commit-tree', '-p', 'work/one', '-m', 'more', 'work/one^{tree}'),
+  );
+  const later = git('rev-parse', 'work/one');
+  const kept = `refs/gitstate/former/S/001/${later}`;
+  const line = `~ branch work/one: ${later.slice(0, 9)} -> ${head.slice(0, 9)}; the former head is kept at ${kept}`;
+  expect(await own.human('restore v1 --code --dry-run')).toContain(line);
+  expect(git('rev-parse', 'work/one')).toBe(later);
+  const { code } = await own.json<{ code: unknown }>('restore v1 --code');
+  expect(code).toEqual([{ feature: '001', branch: 'work/one', worktree: null, from: later, to: head, kept }]);
+  expect([git('rev-parse', 'work/one'), git('rev-parse', kept)]).toEqual([head, later]);
+  expect((await own.error('restore gitstate~1 --code')).code).toBe('INVALID_INPUT');
+});
+
 test('log --oneline prints a short name and the subject, wherever it goes', async () => {
   const lines = (await place.ok('log --oneline')).split('\n');
   expect(lines[0]).toMatch(/^[0-9a-f]{7,} update 002 to completed$/);
@@ -116,7 +140,7 @@ test('blame tells who set what, for people, pipes and programs', async () => {
   expect(new Set(fields.map(({ commit }) => commit)).size).toBe(1);
 });
 
-test('any entity is shown as it was at any point', async () => {
+test('any entity is shown as it was at any point', { timeout: 90_000 }, async () => {
   const own = await makeWorkplace();
   await own.ok('session start T --name then');
   await own.ok('add 001 --session T --steps plan,build');
