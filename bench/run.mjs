@@ -1,21 +1,31 @@
 import { parseArgs } from 'node:util';
 import { batches } from './batch.mjs';
+import { checkpoints } from './checkpoints.mjs';
 import { commandLine } from './command-line.mjs';
 import { contention } from './contention.mjs';
 import { costs } from './costs.mjs';
+import { histories } from './history.mjs';
 import { isBusy, load, machineOf } from './machine.mjs';
 import { inDirectory, isolate } from './repository.mjs';
 import { formatTable, isMet } from './table.mjs';
 import { warmMutation } from './warm.mjs';
 
-const usage = `node bench/run.mjs [--short] [--json] [--only warm,command,contention,batch,costs] [--directory D]
+const parts = {
+  warm: warmMutation,
+  command: commandLine,
+  contention,
+  batch: batches,
+  costs,
+  history: histories,
+  checkpoints,
+};
+
+const usage = `node bench/run.mjs [--short] [--json] [--only ${Object.keys(parts).join(',')}] [--directory D]
 Figures are ratios of one run, its variants taking turns; milliseconds of two runs do not compare.
   --short      fewer rounds: under a minute
   --json       one JSON document instead of tables
   --only       some of the parts
   --directory  where the repositories are made; the system's temporary directory by default`;
-
-const parts = { warm: warmMutation, command: commandLine, contention, batch: batches, costs };
 
 const { values } = parseArgs({
   options: {

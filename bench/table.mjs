@@ -13,6 +13,7 @@ const headings = {
   to_one: 'x one',
   to_few: 'x few',
   to_porcelain: 'x porcelain',
+  to_short: 'x short',
   attempts_per_commit: 'attempts/commit',
   slowest_to_fastest: 'slowest/fastest',
   target: 'target',

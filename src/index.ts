@@ -7,8 +7,12 @@ export { type ErrorCode, exitStatuses, failures, GitStateError, isGitStateError 
 export type { ClaimAnswer, ClaimOptions } from './store/api/claims.ts';
 export type { CallOptions, ReadOptions, Written } from './store/api/context.ts';
 export type { FeatureFields, PlannedFeature } from './store/api/features.ts';
-export type { LogEntry, LogOptions } from './store/api/history.ts';
+export type { Restored, RestoreOptions } from './store/api/history.ts';
+export type { LogEntry, LogOptions } from './store/api/log.ts';
+export type { Obstacle, UndoOptions } from './store/api/undo.ts';
 export type { WatchOptions } from './store/api/watch.ts';
+export type { BlamedField } from './store/blame.ts';
+export type { CodeMove } from './store/code-restore.ts';
 export type { Store, StoreOptions } from './store/open.ts';
 export type { Durability } from './store/proposal.ts';
 

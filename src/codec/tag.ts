@@ -4,12 +4,16 @@ import { fileNameOf } from './paths.ts';
 /** Refs and text of a checkpoint's annotated tag. Both follow from the checkpoint's file, so that a lost tag can be
  *  made again byte for byte. */
 
-export function tagName(session: string, name: string): string {
-  return `gitstate/${session}/${fileNameOf(name)}`;
+/** What the names of tags begin with, unless `gitstate.tagPrefix` says otherwise. */
+export const defaultTagPrefix = 'gitstate/';
+
+/** @param prefix what the names of tags begin with. */
+export function tagName(prefix: string, session: string, name: string): string {
+  return `${prefix}${session}/${fileNameOf(name)}`;
 }
 
-export function tagRef(session: string, name: string): string {
-  return `refs/tags/${tagName(session, name)}`;
+export function tagRef(prefix: string, session: string, name: string): string {
+  return `refs/tags/${tagName(prefix, session, name)}`;
 }
 
 /** Holds the tag object where settings that prune tags do not reach. */
@@ -17,9 +21,16 @@ export function checkpointRef(session: string, name: string): string {
   return `refs/gitstate/checkpoints/${session}/${fileNameOf(name)}`;
 }
 
+export const headRefs = 'refs/gitstate/heads/';
+
 /** Keeps the head of a code branch reachable for as long as the checkpoint stands. */
 export function headRef(session: string, name: string, feature: string): string {
-  return `refs/gitstate/heads/${session}/${fileNameOf(name)}/${feature}`;
+  return `${headRefs}${session}/${fileNameOf(name)}/${feature}`;
+}
+
+/** Keeps a head that a code branch had before it was put back. */
+export function formerRef(session: string, feature: string, oid: string): string {
+  return `refs/gitstate/former/${session}/${feature}/${oid}`;
 }
 
 export function leaseRef(session: string, feature: string): string {

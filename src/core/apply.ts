@@ -20,6 +20,7 @@ import { applySessionRecover } from './operations/session-recover.ts';
 import { applySessionStart } from './operations/session-start.ts';
 import { applySessionUpdate } from './operations/session-update.ts';
 import { applyStateRestore } from './operations/state-restore.ts';
+import { applyStateUndo } from './operations/state-undo.ts';
 import { applyStepAdvance } from './operations/step-advance.ts';
 import { applyStoreCleanup, applyStoreReset } from './operations/store-cleanup.ts';
 import { applyStoreImport } from './operations/store-import.ts';
@@ -97,6 +98,10 @@ export function apply(state: State, operation: Operation, material: Material): S
       return applyCheckpointDelete(state, operation);
     case 'state.restore':
       return applyStateRestore(state, operation, material.stateAt(operation.args.commit));
+    case 'state.undo': {
+      const { commit, parent } = operation.args;
+      return applyStateUndo(state, operation, material.stateAt(parent), material.stateAt(commit));
+    }
     default:
       return operation satisfies never;
   }
@@ -104,7 +109,8 @@ export function apply(state: State, operation: Operation, material: Material): S
 
 /** What must be loaded before `operation` can be applied. */
 export function reads(operation: Operation): Reads {
-  if (operation.type === 'store.cleanup' && operation.session === null) return { contents: 'all' };
+  const isOfStore = operation.session === null;
+  if (isOfStore && ['store.cleanup', 'state.undo'].includes(operation.type)) return { contents: 'all' };
   if (operation.type === 'store.import') {
     const { sessions, removed = [] } = operation.args;
     const merged = sessions.filter(({ merge }) => merge).map(({ session }) => session.id);

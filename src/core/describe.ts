@@ -20,6 +20,7 @@ import { describeSessionRecover } from './operations/session-recover.ts';
 import { describeSessionStart } from './operations/session-start.ts';
 import { describeSessionUpdate } from './operations/session-update.ts';
 import { describeStateRestore } from './operations/state-restore.ts';
+import { describeStateUndo } from './operations/state-undo.ts';
 import { describeStepAdvance } from './operations/step-advance.ts';
 import { describeStoreCleanup, describeStoreReset } from './operations/store-cleanup.ts';
 import { describeStoreImport } from './operations/store-import.ts';
@@ -119,6 +120,8 @@ function subjectOf(operation: Operation): string {
       return describeCheckpointDelete(operation);
     case 'state.restore':
       return describeStateRestore(operation);
+    case 'state.undo':
+      return describeStateUndo(operation);
     default:
       return operation satisfies never;
   }

@@ -18,30 +18,50 @@ export interface Change {
   to: unknown;
 }
 
+/** How many features there are, and how many of each status. */
+export type Counts = Record<'total' | Feature['status'], number>;
+
 export interface DiffSummary {
   changes: number;
   /** Features that became completed, and that became failed. */
   completed: number;
   failed: number;
+  /** Features by status. */
+  progress: { from: Counts; to: Counts };
   cost: { from: number; to: number; delta: number };
 }
 
 /** What differs between two states, by meaning. Contents of `session` alone, or of all sessions.
  *  @throws NotLoaded where the contents of a session that is asked for were left out. */
 export function diffStates(from: State, to: State, session?: string): Change[] {
+  const present = new Map([...from.sessions.entries(), ...to.sessions.entries()]);
+  const wanted = (key: string) => session === undefined || key === session.toLowerCase();
+  const contents = [...present.keys()].filter(wanted);
+  return diffParts(from, to, { store: session === undefined, wanted, contents });
+}
+
+/** What one operation made of a state. What is not loaded in either was not touched. */
+export function diffFollowing(before: State, after: State): Change[] {
+  const contents = after.contents.changedSince(before.contents);
+  return diffParts(before, after, { store: true, wanted: () => true, contents });
+}
+
+function diffParts(
+  from: State,
+  to: State,
+  { store, wanted, contents }: { store: boolean; wanted: (key: string) => boolean; contents: string[] },
+): Change[] {
   const changes: Change[] = [];
-  if (session === undefined) {
+  if (store) {
     addFields(changes, { entity: 'store', session: null, id: 'store' }, from.store, to.store);
     diffTables(changes, 'preset', null, from.presets, to.presets, ({ name }) => name);
   }
-  const wanted = (key: string) => session === undefined || key === session.toLowerCase();
-  for (const key of [...to.sessions.changedSince(from.sessions)].filter(wanted).sort(compareNatural)) {
+  for (const key of to.sessions.changedSince(from.sessions).filter(wanted).sort(compareNatural)) {
     const [old, now] = [from.sessions.get(key), to.sessions.get(key)];
     addFields(changes, { entity: 'session', session: (now ?? old)!.id, id: (now ?? old)!.id }, old, now);
   }
-  const present = new Map([...from.sessions.entries(), ...to.sessions.entries()]);
-  for (const key of [...present.keys()].filter(wanted).sort(compareNatural)) {
-    const { id } = present.get(key)!;
+  for (const key of contents.sort(compareNatural)) {
+    const { id } = (to.sessions.get(key) ?? from.sessions.get(key))!;
     diffContents(changes, id, contentsOf(from, id), contentsOf(to, id));
   }
   return changes;
@@ -70,6 +90,17 @@ function diffTables<V>(
     if (oldId !== id && oldId !== undefined) addFields(changes, { entity, session, id: oldId }, old, null);
     if (id !== undefined) addFields(changes, { entity, session, id }, oldId === id ? old : null, now);
   }
+}
+
+/** The fields in which one entity differs; one that came or went is one change. */
+export function entityChanges(
+  subject: Pick<Change, 'entity' | 'session' | 'id'>,
+  from: unknown,
+  to: unknown,
+): Change[] {
+  const changes: Change[] = [];
+  addFields(changes, subject, from, to);
+  return changes;
 }
 
 /** Lists the fields that differ; a whole entity that came or went is one change. */
@@ -110,10 +141,15 @@ function* valueChanges(
     return;
   }
   for (const [key, value] of now) {
-    const pointer = `${path}/${key.replace(/~/g, '~0').replace(/\//g, '~1')}`;
+    const pointer = pointerTo(path, key);
     if (old.has(key)) yield* valueChanges(old.get(key), value, pointer);
     else yield { path: pointer, from: null, to: value };
   }
+}
+
+/** JSON pointer (RFC 6901) to a field of what `path` points to. */
+export function pointerTo(path: string, key: string): string {
+  return `${path}/${key.replace(/~/g, '~0').replace(/\//g, '~1')}`;
 }
 
 function isPlain(value: unknown): boolean {
@@ -134,8 +170,21 @@ export function summarize(from: State, to: State, changes: readonly Change[], se
     changes: changes.length,
     completed: became('completed'),
     failed: became('failed'),
+    progress: { from: countsOf(from, session), to: countsOf(to, session) },
     cost: { from: old, to: now, delta },
   };
+}
+
+function countsOf(state: State, session: string | undefined): Counts {
+  const counts: Counts = { total: 0, pending: 0, in_progress: 0, completed: 0, failed: 0, archived: 0 };
+  for (const [key, { id }] of state.sessions.entries()) {
+    if (session !== undefined && key !== session.toLowerCase()) continue;
+    for (const { status } of contentsOf(state, id).features.values()) {
+      counts.total += 1;
+      counts[status] += 1;
+    }
+  }
+  return counts;
 }
 
 function costOf(state: State, session: string | undefined): number {

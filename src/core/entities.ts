@@ -152,10 +152,13 @@ export type Checkpoint = z.infer<typeof Checkpoint>;
 
 export const Tokens = z.strictObject({ in: z.int().min(0), out: z.int().min(0), cached: z.int().min(0) });
 
+/** As they count: an entry that takes another one back has them below zero. */
+const SignedTokens = z.strictObject({ in: z.int(), out: z.int(), cached: z.int() });
+
 export const CostEntry = z.strictObject({
   at: Instant,
   amount: SignedAmount,
-  tokens: Tokens.nullable(),
+  tokens: SignedTokens.nullable(),
   step: StepName.nullable(),
   operation: Text,
   worker: WorkerId.nullable(),

@@ -20,6 +20,7 @@ import { SessionRecover } from './operations/session-recover.ts';
 import { SessionStart } from './operations/session-start.ts';
 import { SessionUpdate } from './operations/session-update.ts';
 import { StateRestore } from './operations/state-restore.ts';
+import { StateUndo } from './operations/state-undo.ts';
 import { StepDone, StepFail, StepSkip, StepStart } from './operations/step-advance.ts';
 import { StoreCleanup, StoreReset } from './operations/store-cleanup.ts';
 import { StoreImport } from './operations/store-import.ts';
@@ -57,6 +58,7 @@ export const Operation = z.discriminatedUnion('type', [
   CheckpointCreate,
   CheckpointDelete,
   StateRestore,
+  StateUndo,
   PresetPut,
   StoreCleanup,
   StoreReset,

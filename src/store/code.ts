@@ -99,7 +99,8 @@ function requireInside({ mainWorkTree }: Repository, path: string, worktree: str
   }
 }
 
-function isSame(a: string, b: string): boolean {
+/** Whether two paths lead to the same place. */
+export function isSame(a: string, b: string): boolean {
   return resolve(a) === resolve(b) || realOrSelf(a) === realOrSelf(b);
 }
 

@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { leaseRef, seenRefOf } from '../codec/tag.ts';
+import { defaultTagPrefix, leaseRef, seenRefOf, tagRef } from '../codec/tag.ts';
 import type { Feature } from '../core/entities.ts';
 import { parseDuration } from '../core/time.ts';
 import type { Env } from '../env.ts';
 import { GitStateError } from '../errors.ts';
 import { committerIdentity, type Identity } from '../git/identity.ts';
+import { isFullRefName } from '../git/ids.ts';
 import type { NewObject } from '../git/objects.ts';
 import { writePack } from '../git/pack.ts';
 import { CatFileReader } from '../git/reader.ts';
@@ -19,6 +20,7 @@ import { Mutex } from './mutex.ts';
 import { type Point, resolvePoint } from './point.ts';
 import { defaultWorktreeRoot } from './proposals/claim-code.ts';
 import { emptySnapshot, holds, readSnapshot, type Snapshot, type Wanted } from './snapshot.ts';
+import { type Writers, writersOf } from './writers.ts';
 
 export interface EngineOptions {
   cwd: string;
@@ -53,6 +55,8 @@ export class Engine {
   readonly worktreeRoot: string;
   /** The remote that shares the state; undefined where none is named. */
   readonly remoteName: string | undefined;
+  /** What the names of checkpoints' tags begin with. */
+  readonly tagPrefix: string;
   readonly #writer: ObjectWriter;
   readonly #cache: SnapshotCache;
   /** Whether the branch itself was there at the last `tip`, so that the state does not stand on its remote's alone. */
@@ -75,6 +79,7 @@ export class Engine {
     this.driftMs = parseDuration(config.get('gitstate.drift') ?? '') ?? 30_000;
     this.renewsOnBranch = config.get('gitstate.leases') === 'branch';
     this.worktreeRoot = config.get('gitstate.worktreeRoot')?.replace(/\/+$/, '') || defaultWorktreeRoot;
+    this.tagPrefix = tagPrefixOf(config.get('gitstate.tagPrefix') || defaultTagPrefix);
     this.reader = new CatFileReader(repository);
     this.mutex = new Mutex({
       directory: join(this.directory, 'mutex'),
@@ -188,9 +193,16 @@ export class Engine {
 
   /** The commit that a user's words name. @throws CHECKPOINT_NOT_FOUND, COMMIT_NOT_FOUND, INVALID_INPUT */
   point(snapshot: Pick<Snapshot, 'commit' | 'state'>, text: string, session: string | null): Promise<Point> {
-    const { reader, repository, branchRef, env } = this;
-    const context = { reader, repository, branchRef, tip: snapshot.commit, state: snapshot.state };
-    return resolvePoint({ ...context, session, nowMs: env.now() }, text);
+    const { reader, repository, branchRef, tagPrefix, env } = this;
+    const context = { reader, repository, branchRef, tagPrefix, tip: snapshot.commit, state: snapshot.state };
+    const writers = this.writers.bind(this);
+    return resolvePoint({ ...context, session, nowMs: env.now(), writers }, text);
+  }
+
+  /** Files of a session's checkpoints as of `commit`, with the commits that last wrote them. */
+  writers(commit: string, session: string): Promise<Writers> {
+    const { repository, branchRef } = this;
+    return writersOf({ repository, branchRef, directory: join(this.directory, 'cache') }, commit, session);
   }
 
   /** Stores objects; loose ones for a few, one small pack for many. */
@@ -252,6 +264,13 @@ export class Engine {
 
 function isEmptyTree({ type, body }: NewObject): boolean {
   return type === 'tree' && body.byteLength === 0;
+}
+
+function tagPrefixOf(prefix: string): string {
+  if (isFullRefName(tagRef(prefix, 's', 'name'))) return prefix;
+  throw new GitStateError('INVALID_INPUT', `'${prefix}' is no beginning of a tag's name`, {
+    hint: 'give `git config gitstate.tagPrefix` a value such as state/',
+  });
 }
 
 function branchRefOf(name: string): string {

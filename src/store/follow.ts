@@ -46,7 +46,9 @@ async function fetchMissing(engine: Engine, remote: Remote, tagged: readonly Tag
   if (tagged.length === 0) return;
   if (!remote.takesOwnRefs) {
     await remote.fetchMore(
-      tagged.map(({ session, checkpoint }) => tagRef(session, checkpoint.name)).map(mirrored),
+      tagged
+        .map(({ session, checkpoint }) => tagRef(engine.tagPrefix, session, checkpoint.name))
+        .map(mirrored),
     );
     return;
   }
@@ -75,7 +77,7 @@ async function tagMoves(engine: Engine, state: State, tagged: readonly Tagged[])
   for (const { session, checkpoint } of tagged) {
     const ref = checkpointRef(session, checkpoint.name);
     known.add(ref);
-    const tag = tagRef(session, checkpoint.name);
+    const tag = tagRef(engine.tagPrefix, session, checkpoint.name);
     const [oldOid, newOid] = [await oidOf(tag), here.get(ref)];
     if (newOid !== undefined && oldOid !== newOid) moves.push({ ref: tag, oldOid, newOid });
   }
@@ -84,7 +86,7 @@ async function tagMoves(engine: Engine, state: State, tagged: readonly Tagged[])
     const [session = '', name = ''] = ref.slice(checkpointsPrefix.length).split('/');
     if (known.has(ref) || !sessions.has(session)) continue;
     moves.push({ ref, oldOid: oid, newOid: null });
-    const tag = tagRef(session, name);
+    const tag = tagRef(engine.tagPrefix, session, name);
     if ((await oidOf(tag)) === oid) moves.push({ ref: tag, oldOid: oid, newOid: null });
   }
   return moves;

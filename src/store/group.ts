@@ -1,4 +1,4 @@
-import { leaseRef } from '../codec/tag.ts';
+import { headRefs, leaseRef } from '../codec/tag.ts';
 import { apply } from '../core/apply.ts';
 import type { Feature } from '../core/entities.ts';
 import { Operation } from '../core/operation.ts';
@@ -7,7 +7,7 @@ import { instantOf } from '../core/time.ts';
 import { GitStateError } from '../errors.ts';
 import type { Engine } from './engine.ts';
 import { Facts, withFacts } from './facts.ts';
-import { findOperation, isCutOff, operationOf } from './history.ts';
+import { findOperation, isCutOff, newestOf, operationOf, pastOperation } from './history.ts';
 import { leaseObjects, readLease } from './lease.ts';
 import { wantedRefs } from './moves.ts';
 import type { Decision, Draft, Landed, Proposal, Renewal, Unchanged, View } from './proposal.ts';
@@ -84,14 +84,16 @@ export class Decider {
     const { operation, decision, after } = await this.#decideOne(waiting, before, judged);
     if (operation === null) {
       if (decision.renewal) this.#renew(decision.renewal, group);
-      return landedOf(null, null, decision, before.state);
+      return landedOf(null, null, decision, before.state, before.state);
     }
-    const { repository, identity } = this.#engine;
+    const { repository, identity, tagPrefix } = this.#engine;
     const recorder = { format: repository.objectFormat, identity };
     const { snapshot, author, objects } = record(recorder, before, operation, after);
-    const wanted = wantedRefs(before.state, after, { ...recorder, commit: snapshot.commit, author });
+    const stamp = { ...recorder, tagPrefix, commit: snapshot.commit, author };
+    const wanted = wantedRefs(before.state, after, stamp);
     group.objects.push(...objects, ...wanted.objects);
     for (const [ref, oid] of wanted.refs) {
+      if (!(await this.#canHold(ref, oid))) continue;
       // What ends a claim was decided by its lease, if it looked at one: a lease renewed since must not fall to it.
       if (judged.has(ref) && !group.refs.has(ref)) group.expected.set(ref, judged.get(ref)!);
       group.refs.set(ref, oid);
@@ -99,7 +101,12 @@ export class Decider {
     if (decision.renewal) this.#renew(decision.renewal, group);
     group.operations.push(operation);
     group.tip = snapshot;
-    return landedOf(snapshot.commit, operation, decision, after);
+    return landedOf(snapshot.commit, operation, decision, before.state, after);
+  }
+
+  /** A checkpoint that comes back may name a code head that Git has collected meanwhile: there is nothing to hold. */
+  async #canHold(ref: string, oid: string | null): Promise<boolean> {
+    return oid === null || !ref.startsWith(headRefs) || (await this.#engine.reader.info(oid)) !== null;
   }
 
   async #decideOne(waiting: Waiting, { commit, at, state }: Snapshot, judged: Judged): Promise<Decided> {
@@ -133,7 +140,9 @@ export class Decider {
 
   #viewOf(waiting: Waiting, snapshot: Pick<Snapshot, 'commit' | 'at' | 'state'>, judged: Judged): View {
     const engine = this.#engine;
-    const { env, identity, driftMs, renewsOnBranch, reader, worktreeRoot } = engine;
+    const { env, identity, driftMs, renewsOnBranch, reader, repository, worktreeRoot } = engine;
+    const history = { reader, repository };
+    const tip = snapshot.commit ?? '';
     const nowMs = env.now();
     const tokenSecretPart = () => {
       this.#secret ??= readSecret(engine.directory);
@@ -165,6 +174,11 @@ export class Decider {
       point: (text, session) =>
         this.#facts.get(`point ${session} ${text}`, () => engine.point(snapshot, text, session)),
       stateAt: (commit) => this.#facts.get(`state ${commit}`, async () => (await engine.past(commit)).state),
+      operationAt: (commit) =>
+        this.#facts.get(`operation ${commit}`, () => pastOperation(history, tip, commit)),
+      newestOf: (session) => this.#facts.get(`newest ${session}`, () => newestOf(history, tip, session)),
+      writers: (commit, session) =>
+        this.#facts.get(`writers ${commit} ${session}`, () => engine.writers(commit, session)),
     };
   }
 
@@ -203,7 +217,10 @@ export class Decider {
     }
     const { state } = await this.#engine.past(commit.oid);
     const { type, session, args } = operation;
-    return { ...landedOf(commit.oid, operation, { type, session, args } as Draft, state), repeated: true };
+    return {
+      ...landedOf(commit.oid, operation, { type, session, args } as Draft, null, state),
+      repeated: true,
+    };
   }
 }
 
@@ -229,9 +246,10 @@ function landedOf(
   commit: string | null,
   operation: Operation | null,
   decision: Decision,
+  before: State | null,
   state: State,
 ): Landed {
-  return { commit, operation, decision, state, repeated: false, durability: 'local' };
+  return { commit, operation, decision, before, state, repeated: false, durability: 'local' };
 }
 
 function unchangedBy(operation: Operation): Unchanged {

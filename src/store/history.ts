@@ -2,6 +2,7 @@ import { decodeMessage } from '../codec/message.ts';
 import type { Operation } from '../core/operation.ts';
 import { GitStateError } from '../errors.ts';
 import { type Commit, decodeCommit } from '../git/commit.ts';
+import { isAncestor } from '../git/path-history.ts';
 import type { ObjectReader } from '../git/reader.ts';
 import type { Repository } from '../git/repository.ts';
 import { decodeTree } from '../git/tree.ts';
@@ -54,6 +55,45 @@ export async function operationOf(reader: ObjectReader, commit: HistoryCommit): 
     throw new GitStateError('VERIFY_FAILED', `commit ${commit.oid.slice(0, 12)} is not written in UTF-8`);
   }
   return decodeMessage(commit.message, commit.author, () => text);
+}
+
+/** An operation of the history, between the states before and after it. */
+export interface PastOperation {
+  commit: string;
+  /** Null for the first commit. */
+  parent: string | null;
+  /** Null for a commit made by hand. */
+  operation: Operation | null;
+}
+
+/** The operation of a commit in the history of `tip`. @throws COMMIT_NOT_FOUND */
+export async function pastOperation(history: History, tip: string, oid: string): Promise<PastOperation> {
+  await requireReadable(history, tip);
+  const commit = await readCommit(history.reader, oid);
+  if (commit && (await isAncestor(history.repository, oid, tip))) {
+    const parent = commit.parents[0] ?? null;
+    return { commit: oid, parent, operation: await operationOf(history.reader, commit) };
+  }
+  throw new GitStateError('COMMIT_NOT_FOUND', `no commit '${oid}' in the history of the state`, {
+    hint: 'see what there is with `git state log`',
+  });
+}
+
+/** Where operations of ours are being put on top of a remote's, there is no history to look into yet. */
+async function requireReadable({ reader }: History, tip: string): Promise<void> {
+  if ((await reader.info(tip)) !== null) return;
+  throw new GitStateError('REMOTE_DIVERGED', 'what was done here is not on the remote yet', {
+    hint: 'git state sync',
+    details: { local: null, remote: null },
+  });
+}
+
+/** The newest commit that carries an operation of `session`; null where there is none. */
+export async function newestOf(history: History, tip: string, session: string): Promise<string | null> {
+  await requireReadable(history, tip);
+  const line = `\ngitstate-session: ${session}\n`;
+  for await (const { oid, message } of walk(history, tip)) if (message.includes(line)) return oid;
+  return null;
 }
 
 /** The parts of a payload tree, put together again. */

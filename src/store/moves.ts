@@ -19,6 +19,8 @@ export interface Wanted {
 
 export interface Stamp {
   format: ObjectFormat;
+  /** What the names of tags begin with. */
+  tagPrefix: string;
   identity: Identity;
   /** Commit that carries the change, and its author. */
   commit: string;
@@ -79,7 +81,7 @@ function checkpointMoves(
       wanted.refs.set(headRef(session, name, feature), null);
     const tag = now ? newTag(session, now, stamp) : null;
     if (tag) wanted.objects.push(tag);
-    wanted.refs.set(tagRef(session, name), tag?.oid ?? null);
+    wanted.refs.set(tagRef(stamp.tagPrefix, session, name), tag?.oid ?? null);
     wanted.refs.set(checkpointRef(session, name), tag?.oid ?? null);
     for (const [feature, head] of Object.entries(heads)) {
       wanted.refs.set(headRef(session, name, feature), now ? head.oid : null);
@@ -91,12 +93,12 @@ function checkpointMoves(
 export function newTag(
   session: string,
   checkpoint: Checkpoint,
-  { format, commit, author }: Stamp,
+  { format, tagPrefix, commit, author }: Stamp,
 ): NewObject {
   const body = encodeTag({
     object: checkpoint.commit ?? commit,
     type: 'commit',
-    tag: tagName(session, checkpoint.name),
+    tag: tagName(tagPrefix, session, checkpoint.name),
     tagger: author,
     message: encodeTagMessage(session, checkpoint),
   });

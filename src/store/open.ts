@@ -4,6 +4,7 @@ import { idFault } from '../core/ids.ts';
 import type { Env } from '../env.ts';
 import { streamBlob } from '../git/reader.ts';
 import { remotesOf } from '../git/transport.ts';
+import { checkpointMethods } from './api/checkpoints.ts';
 import { claimMethods } from './api/claims.ts';
 import type { Context } from './api/context.ts';
 import { doctorMethods } from './api/doctor.ts';
@@ -11,12 +12,14 @@ import { documentMethods } from './api/documents.ts';
 import { factMethods } from './api/facts.ts';
 import { featureMethods } from './api/features.ts';
 import { historyMethods } from './api/history.ts';
+import { logMethods } from './api/log.ts';
 import { overviewMethods } from './api/overview.ts';
 import { recoveryMethods } from './api/recovery.ts';
 import { resumeMethods } from './api/resume.ts';
 import { runnerMethods } from './api/runner.ts';
 import { sessionMethods } from './api/sessions.ts';
 import { syncMethods } from './api/sync.ts';
+import { undoMethods } from './api/undo.ts';
 import { watchMethods } from './api/watch.ts';
 import { readClaimFile } from './claim-file.ts';
 import { contactedAt } from './contact.ts';
@@ -94,11 +97,14 @@ export async function openStoreIn(options: StoreOptions, surroundings: Surroundi
     ...doctorMethods(context, () => warningsOf(engine)),
     ...documentMethods(context),
     ...factMethods(context),
+    ...checkpointMethods(context),
     ...historyMethods(context),
+    ...logMethods(context),
     ...recoveryMethods(context),
     ...resumeMethods(context),
     ...overviewMethods(context),
     ...syncMethods(context),
+    ...undoMethods(context),
     ...watchMethods(context),
 
     /** What only a runner of commands needs. */

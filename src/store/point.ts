@@ -2,10 +2,11 @@ import { checkpointPath } from '../codec/paths.ts';
 import { checkpointRef, tagRef } from '../codec/tag.ts';
 import { idFault } from '../core/ids.ts';
 import { findCheckpoint, type State } from '../core/state.ts';
-import { parseDuration, parseInstant } from '../core/time.ts';
 import { GitStateError } from '../errors.ts';
 import { decodeTag } from '../git/tag.ts';
 import { type History, type HistoryCommit, readCommit, walk } from './history.ts';
+import { parseMoment } from './moment.ts';
+import type { Writers } from './writers.ts';
 
 /** A point in the history of the store, as a user named it. */
 export interface Point {
@@ -19,11 +20,15 @@ export interface Point {
 
 export interface PointContext extends History {
   branchRef: string;
+  /** What the names of tags begin with. */
+  tagPrefix: string;
   tip: string | null;
   state: State;
   /** The session whose checkpoints are meant. */
   session: string | null;
   nowMs: number;
+  /** Files of a session's checkpoints as of a commit, with the commits that last wrote them. */
+  writers(commit: string, session: string): Promise<Writers>;
 }
 
 /** Reads a revision: a checkpoint's name, a full ref, an object id (seven digits or more), a date or an age, in this
@@ -81,21 +86,13 @@ export async function writerOf(
   automatic: boolean,
 ): Promise<string | null> {
   if (!automatic) {
-    for (const ref of [checkpointRef(session, name), tagRef(session, name)]) {
+    for (const ref of [checkpointRef(session, name), tagRef(context.tagPrefix, session, name)]) {
       const tag = await context.reader.read(ref);
       if (tag?.type === 'tag') return decodeTag(tag.body).object;
     }
   }
   if (context.tip === null) return null;
-  const oid = await context.repository.git.text([
-    'rev-list',
-    '-1',
-    '--end-of-options',
-    context.tip,
-    '--',
-    checkpointPath(session, name),
-  ]);
-  return oid || null;
+  return (await context.writers(context.tip, session)).get(checkpointPath(session, name)) ?? null;
 }
 
 async function commitPoint(context: PointContext, word: string): Promise<Point | null> {
@@ -109,9 +106,10 @@ async function commitPoint(context: PointContext, word: string): Promise<Point |
   }
   const back = /^(.*)~(\d{1,7})$/.exec(word);
   if (back && tip !== null && [branch, branchRef, 'HEAD', ''].includes(back[1]!)) {
-    let left = Number(back[2]);
-    for await (const commit of walk(context, tip)) if (left-- === 0) return pointOf(commit, word);
-    throw noCommit(word);
+    const args = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${tip}~${back[2]}`];
+    const { stdout, status } = await context.repository.git.run(args, { okStatuses: [0, 1, 128] });
+    if (status !== 0) throw noCommit(word);
+    return pointOf(await readCommit(reader, stdout.toString().trim()), word);
   }
   if (word === branch && tip !== null) return pointOf(await readCommit(reader, tip), word);
   const name = /^refs\//.test(word) ? word : await completeOid(context, word);
@@ -146,37 +144,4 @@ async function datePoint(context: PointContext, text: string, timeMs: number): P
   throw new GitStateError('COMMIT_NOT_FOUND', `the store did not exist yet at '${text}'`, {
     hint: 'git state log',
   });
-}
-
-const unitsMs: Record<string, number> = {
-  second: 1000,
-  minute: 60_000,
-  hour: 3_600_000,
-  day: 86_400_000,
-  week: 604_800_000,
-  month: 30 * 86_400_000,
-  year: 365 * 86_400_000,
-};
-
-/** Milliseconds since 1970 of a date (ISO 8601, RFC 2822), an age (`2h`), or words (`2 hours ago`, `yesterday`, `now`);
- *  null for anything else. Git's own reading never fails, so it is not asked. */
-export function parseMoment(text: string, nowMs: number): number | null {
-  const word = text.trim();
-  if (word === 'now') return nowMs;
-  if (word === 'yesterday') return nowMs - 86_400_000;
-  const age = parseDuration(word);
-  if (age !== null) return nowMs - age;
-  const ago = /^(\d{1,6})[ .](second|minute|hour|day|week|month|year)s?[ .]ago$/.exec(word);
-  if (ago) return nowMs - Number(ago[1]) * unitsMs[ago[2]!]!;
-  const instant = parseInstant(word);
-  if (instant !== null) return Date.parse(instant) + 999;
-  if (/^\d{4}-\d\d-\d\d$/.test(word)) return validOrNull(Date.parse(`${word}T00:00:00Z`));
-  if (/^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?$/.test(word))
-    return validOrNull(Date.parse(`${word.replace(' ', 'T')}Z`) + 999);
-  const rfc2822 = /^([A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d(:\d\d)? ([+-]\d{4}|GMT|UTC)$/;
-  return rfc2822.test(word) ? validOrNull(Date.parse(word) + 999) : null;
-}
-
-function validOrNull(timeMs: number): number | null {
-  return Number.isNaN(timeMs) ? null : timeMs;
 }

@@ -6,8 +6,10 @@ import type { State } from '../core/state.ts';
 import type { Instant } from '../core/time.ts';
 import type { Env } from '../env.ts';
 import type { Identity } from '../git/identity.ts';
+import type { PastOperation } from './history.ts';
 import type { HeldLease, Lease } from './lease.ts';
 import type { Point } from './point.ts';
+import type { Writers } from './writers.ts';
 
 /** What a decision can see. Facts that are not loaded yet interrupt it, and it is taken again; see `Facts`. */
 export interface View {
@@ -33,6 +35,12 @@ export interface View {
   /** The commit that a user's words name. @throws CHECKPOINT_NOT_FOUND, COMMIT_NOT_FOUND, INVALID_INPUT */
   point(text: string, session: string | null): Point;
   stateAt(commit: string): State;
+  /** The operation of a commit. @throws COMMIT_NOT_FOUND where the history has no such commit. */
+  operationAt(commit: string): PastOperation;
+  /** The newest commit of a session; null where there is none. */
+  newestOf(session: string): string | null;
+  /** Files of a session's checkpoints as of `commit`, with the commits that last wrote them. */
+  writers(commit: string, session: string): Writers;
   /** Random part of a token for a claim by this operation. */
   readonly tokenSecretPart: string;
 }
@@ -72,6 +80,8 @@ export type Decision = Draft | Unchanged;
 export interface Proposal<R> {
   readonly name: string;
   readonly schema: z.ZodType<R>;
+  /** It looks into the history, so it waits until what came before it is published. */
+  readonly alone: boolean;
   decide(request: R, view: View): Decision;
 }
 
@@ -79,8 +89,9 @@ export function proposal<S extends z.ZodType>(
   name: string,
   schema: S,
   decide: (request: z.infer<S>, view: View) => Decision,
+  { alone = false } = {},
 ): Proposal<z.infer<S>> {
-  return { name, schema: schema as z.ZodType<z.infer<S>>, decide };
+  return { name, schema: schema as z.ZodType<z.infer<S>>, alone, decide };
 }
 
 /** How durable an answer is: on this machine, on the remote, or here until the next `sync`. */
@@ -92,6 +103,8 @@ export interface Landed {
   commit: string | null;
   operation: Operation | null;
   decision: Decision;
+  /** The state right before; null for an operation that is only repeated. */
+  before: State | null;
   /** The state right after. */
   state: State;
   /** Whether the operation was in the history already, under the same id. */

@@ -237,12 +237,10 @@ export async function updatesOf(
 
 /** Refs beside the branch that belong to what is different in two states. */
 function refNames(engine: Engine, before: State, after: State): string[] {
-  const { repository, identity } = engine;
+  const { repository, identity, tagPrefix } = engine;
   const author = { ...identity, at: 0, timezone: '+0000' };
-  const commit = '0'.repeat(40);
-  return [
-    ...wantedRefs(before, after, { format: repository.objectFormat, identity, commit, author }).refs.keys(),
-  ];
+  const stamp = { format: repository.objectFormat, identity, tagPrefix, commit: '0'.repeat(40), author };
+  return [...wantedRefs(before, after, stamp).refs.keys()];
 }
 
 /** Whether the refs hold what was pushed, as fetched since. */

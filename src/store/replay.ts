@@ -36,6 +36,7 @@ export interface Replayed {
 /** They put a whole state in place, or decide by all of it: over commits that they did not see they would undo them. */
 const neverReplayed: ReadonlySet<OperationType> = new Set([
   'state.restore',
+  'state.undo',
   'store.import',
   'store.reset',
   'store.cleanup',
@@ -92,10 +93,11 @@ async function replayOne(engine: Engine, publication: Publication, given: Operat
   };
   const after = apply(before.state, operation, { stateAt });
   if (after === before.state && operation.type !== 'note.add') return false;
-  const { repository, identity } = engine;
+  const { repository, identity, tagPrefix } = engine;
   const recorder = { format: repository.objectFormat, identity };
   const { snapshot, author, objects } = record(recorder, before, operation, after);
-  const wanted = wantedRefs(before.state, after, { ...recorder, commit: snapshot.commit, author });
+  const stamp = { ...recorder, tagPrefix, commit: snapshot.commit, author };
+  const wanted = wantedRefs(before.state, after, stamp);
   publication.objects.push(...objects, ...wanted.objects);
   for (const [ref, oid] of wanted.refs) publication.refs.set(ref, oid);
   publication.operations.push(operation);

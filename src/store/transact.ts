@@ -145,10 +145,21 @@ export class Transactor {
     // What was submitted in the same turn of the event loop goes together.
     await Promise.resolve();
     try {
-      while (this.#queue.length > 0) await this.#runGroup(this.#queue.splice(0, groupMax));
+      while (this.#queue.length > 0) await this.#runGroup(this.#nextGroup());
     } finally {
       this.#running = null;
     }
+  }
+
+  #nextGroup(): Waiting[] {
+    const together = this.#take(groupMax);
+    return together.length > 0 ? together : this.#queue.splice(0, 1);
+  }
+
+  /** What may share a compare-and-swap: up to the first that looks into the history, which goes alone. */
+  #take(most: number): Waiting[] {
+    const end = this.#queue.findIndex(({ proposal }) => proposal.alone);
+    return this.#queue.splice(0, end < 0 ? most : Math.min(end, most));
   }
 
   async #runGroup(group: Waiting[]): Promise<void> {
@@ -163,9 +174,10 @@ export class Transactor {
   async #publishGroup(unsettled: Set<Waiting>, held: Held): Promise<void> {
     const { env } = this.#engine;
     const transaction = this.#publisher.transaction();
+    const alone = [...unsettled].some(({ proposal }) => proposal.alone);
     for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
       // What was submitted meanwhile goes along: after a lost race, or while a server was asked.
-      for (const waiting of this.#queue.splice(0, groupMax - unsettled.size)) unsettled.add(waiting);
+      for (const waiting of alone ? [] : this.#take(groupMax - unsettled.size)) unsettled.add(waiting);
       const group = await this.#withLoaded(async () => {
         const searching = [...unsettled].some(({ given }) => given);
         return this.#decide(await transaction.begin(this.#wanted, searching), unsettled);

@@ -232,7 +232,7 @@ describe('diff and restore', () => {
     expect(human).toContain('~ feature 001 /status: pending -> in_progress');
     expect(human).toContain('+ feature 030');
     expect(human).not.toMatch(/claim_count|updated_at/);
-    expect(human).toMatch(/\n[0-9a-f]{9}\.\.[0-9a-f]{9}: \d+ changes$/);
+    expect(human).toMatch(/\n[0-9a-f]{9}\.\.[0-9a-f]{9}: \d+ changes, progress 0 of \d+ -> 0 of \d+$/);
     expect(await place.ok('diff v1')).toContain('001\tfeature\tS\t/status\t"pending"\t"in_progress"\n');
     expect(await place.human('diff v1 v1')).toMatch(/: no change$/);
 

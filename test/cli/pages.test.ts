@@ -16,7 +16,7 @@ const mark = '\u001e';
 /** What differs from run to run, and the word that stands for it on a page. */
 const placeholders: [RegExp, string][] = [
   [/\b\d+-[0-9a-f]{32,}\b/g, '<token>'],
-  [/\b([0-9a-f]{40}|[0-9a-f]{9})\b/g, '<oid>'],
+  [/\b([0-9a-f]{40}|[0-9a-f]{9}|[0-9a-f]{7})\b/g, '<oid>'],
   [/\b\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>'],
   [/\b\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?\b/g, '<time>'],
   [/\b\d{4}-\d\d-\d\d\b/g, '<day>'],

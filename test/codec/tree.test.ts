@@ -284,7 +284,7 @@ describe('paths', () => {
     expect(fileNameOf('x'.repeat(200))).toBe('x'.repeat(200));
     expect(fileNameOf(one)).toMatch(/^x{150}~[0-9a-f]{16}$/);
     expect(fileNameOf(one)).not.toBe(fileNameOf(other));
-    for (const ref of [tagRef('s', one), checkpointRef('s', one), headRef('s', one, 'f')])
+    for (const ref of [tagRef('gitstate/', 's', one), checkpointRef('s', one), headRef('s', one, 'f')])
       expect(ref.length).toBeLessThan(255);
     expect(leaseRef('s', 'f')).toBe('refs/gitstate/leases/s/f');
   });

@@ -122,6 +122,10 @@ test('the summary counts what became completed and failed, and the money', () =>
     changes: changes.length,
     completed: 1,
     failed: 1,
+    progress: {
+      from: { total: 2, pending: 2, in_progress: 0, completed: 0, failed: 0, archived: 0 },
+      to: { total: 2, pending: 0, in_progress: 0, completed: 1, failed: 1, archived: 0 },
+    },
     cost: { from: 0, to: 0.3, delta: 0.3 },
   });
   expect(summarize(emptyState, after, diffStates(emptyState, after), 's')).toMatchObject({

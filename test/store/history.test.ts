@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { LogOptions } from '../../src/store/api/history.ts';
+import type { LogOptions } from '../../src/store/api/log.ts';
 import type { Store } from '../../src/store/open.ts';
 import { expectSound } from '../support/oracle.ts';
 import { temporaryDirectory } from '../support/repo.ts';

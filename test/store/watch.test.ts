@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { LogEntry } from '../../src/store/api/history.ts';
+import type { LogEntry } from '../../src/store/api/log.ts';
 import { addFeatures, codeOf, makeStore, openTestStore } from '../support/store.ts';
 
 const pollMs = 10;

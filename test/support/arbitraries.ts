@@ -192,7 +192,17 @@ const argsOf: Record<OperationType, Arbitrary<unknown>> = {
     { feature: id },
   ),
   'checkpoint.delete': fields({ name: id }),
-  'state.restore': fields({ commit: oid, tree: oid, point: text }, { feature: id }),
+  'state.restore': fields({ commit: oid, tree: oid, point: text }, { feature: id, written: limits(oid) }),
+  'state.undo': fields(
+    {
+      commit: oid,
+      parent: oid,
+      op: fc.constantFrom('feature.add', 'cost.add'),
+      operation: id,
+      written: limits(oid),
+    },
+    { feature: id, ...right },
+  ),
   'session.recover': fields({
     released: fc.array(
       takeover.chain((over) => id.map((feature) => ({ feature, ...over }))),

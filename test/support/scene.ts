@@ -125,6 +125,11 @@ export class Scene {
     return { commit: oid(digit), tree: oid(digit), point: `point ${digit}` };
   }
 
+  /** As `mark`, for any state and a whole object id. */
+  remember(commit: string, state: State): void {
+    this.#marks.set(commit, state);
+  }
+
   session(id = 's'): Session {
     return this.state.sessions.get(id)!;
   }

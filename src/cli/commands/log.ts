@@ -1,4 +1,4 @@
-import type { LogEntry } from '../../store/api/history.ts';
+import type { LogEntry } from '../../store/api/log.ts';
 import { command, type Invocation, usage } from '../command.ts';
 import { count } from '../options.ts';
 import type { Output } from '../output.ts';
@@ -12,6 +12,7 @@ interface LogFlags {
   since?: string;
   until?: string;
   all?: boolean;
+  oneline?: boolean;
 }
 
 const onTerminal = 20;
@@ -26,11 +27,13 @@ export const log = command<LogFlags>({
     { flags: '--since T', description: "only entries after a date or age, such as 2h or '2026-01-31'" },
     { flags: '--until T', description: 'only entries before it' },
     { flags: '--all', description: 'every session, every entry' },
+    { flags: '--oneline', description: 'the short name of the commit and its subject, and no more' },
   ],
   examples: [
     'git state log',
     'git state log --feature 003 -n 5',
     'git state log --op step --since 2h --json',
+    "git state log --oneline --since '3 days ago'",
   ],
   pipe: logPipe,
   writes: false,
@@ -38,7 +41,7 @@ export const log = command<LogFlags>({
     const { output, options } = invocation;
     const store = await invocation.store();
     const limit = options.n ?? (output.format === 'human' && !options.all ? onTerminal : undefined);
-    const write = writerFor(output);
+    const write = writerFor(output, options.oneline);
     let entries = 0;
     for await (const entry of store.log({
       ...filterOf(invocation),
@@ -62,8 +65,12 @@ function filterOf({ options, flags, name }: Invocation<LogFlags>) {
   return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined));
 }
 
-function writerFor(output: Output): (entry: LogEntry) => void {
+function writerFor(output: Output, oneline = false): (entry: LogEntry) => void {
   if (output.format === 'json') return (entry) => output.object(entry);
+  if (oneline) {
+    return ({ commit, subject }) =>
+      output.line(`${output.colors.yellow(shortOid(commit))} ${visible(subject)}`);
+  }
   if (output.format === 'plain') {
     return (entry) => output.record(logRecord(entry));
   }

@@ -1,6 +1,7 @@
-import type { Change } from '../../core/diff.ts';
+import type { Change, DiffSummary } from '../../core/diff.ts';
 import type { Field, Ui } from '../output.ts';
 import { visible } from '../text.ts';
+import { counted } from './time.ts';
 
 export const changePipe = 'ID, entity, session, field, from, to; values are JSON';
 
@@ -24,14 +25,30 @@ export function changeLines(changes: readonly Change[], { colors }: Ui): string[
     const place = sessions.size > 1 && entity !== 'session' && session !== null ? ` (${session})` : '';
     const subject = `${entity} ${visible(id)}${place}`;
     if (path !== '')
-      return `${colors.yellow('~')} ${subject} ${visible(path)}: ${shown(from)} -> ${shown(to)}`;
+      return `${colors.yellow('~')} ${subject} ${visible(path)}: ${colors.red(shown(from))} -> ${colors.green(shown(to))}`;
     return from === null ? colors.green(`+ ${subject}`) : colors.red(`- ${subject}`);
   });
 }
 
+/** What changed, in the words that a summary line and a comment begin with. */
+export function summaryText({ changes, completed, failed, progress, cost }: DiffSummary): string {
+  const [then, now] = [progress.from, progress.to].map(
+    (counts) => `${counts.completed + counts.archived} of ${counts.total}`,
+  );
+  const parts = [
+    changes === 0 ? 'no change' : counted(changes, 'change'),
+    completed > 0 ? `${completed} completed` : '',
+    failed > 0 ? `${failed} failed` : '',
+    then === now ? '' : `progress ${then} -> ${now}`,
+    cost.delta === 0 ? '' : `cost ${cost.from} -> ${cost.to}`,
+  ];
+  return parts.filter(Boolean).join(', ');
+}
+
 const lengthMax = 60;
 
-function shown(value: unknown): string {
+/** A value in one short line. */
+export function shown(value: unknown): string {
   if (value === null) return 'none';
   const text = visible(typeof value === 'string' ? value : JSON.stringify(value));
   return text.length > lengthMax ? `${text.slice(0, lengthMax - 1)}…` : text || "''";

@@ -1,4 +1,4 @@
-import type { LogEntry } from '../../store/api/history.ts';
+import type { LogEntry } from '../../store/api/log.ts';
 import type { Field } from '../output.ts';
 
 export const logPipe = 'commit, time, actor, operation, session, feature, subject';

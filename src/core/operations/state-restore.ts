@@ -1,9 +1,10 @@
 import type { z } from 'zod';
 import { GitStateError } from '../../errors.ts';
+import { returnedCheckpoints } from '../checkpoints.ts';
 import { removedCost, withRemovedCost } from '../costs.ts';
 import type { Feature, Session } from '../entities.ts';
 import { FeatureId, keyOf, Oid } from '../ids.ts';
-import { equalJson, Text } from '../json.ts';
+import { equalJson, recordOf, Text } from '../json.ts';
 import { backToPending, endClaim } from '../rules.ts';
 import {
   type Contents,
@@ -30,6 +31,8 @@ export const StateRestore = sessionOperation('state.restore', {
   /** What the user named: a checkpoint, a commit, a date. */
   point: Text,
   feature: FeatureId.optional(),
+  /** For a session that is there no more: the commits that had written its checkpoints, by `<session>/<name>`. */
+  written: recordOf(Text, Oid).optional(),
 });
 export type StateRestore = z.infer<typeof StateRestore>;
 
@@ -51,8 +54,9 @@ export function applyStateRestore(
   }
   if (args.feature !== undefined) return restoreFeature(state, id, args.feature, source, args.point, at);
   const now = findSession(state, id);
-  const contents = now ? contentsOf(state, id) : emptyContents;
   const past = contentsOf(source, id);
+  // A session that is there no more comes back whole: the facts of before went with it.
+  const contents = now ? contentsOf(state, id) : withoutFeatures(id, past, args.written ?? {});
   const gone = [...contents.features.entries()].filter(([key]) => !past.features.has(key));
   const counts = countsOfRemoved(
     then,
@@ -67,7 +71,15 @@ export function applyStateRestore(
   };
   const sameFeatures = now !== undefined && features.changedSince(contents.features).length === 0;
   if (sameFeatures && sameButTime(now, session)) return state;
-  return putContents(putSession(state, session), id, { features });
+  return putContents(putSession(state, session), id, { ...contents, features });
+}
+
+function withoutFeatures(id: string, past: Contents, written: Readonly<Record<string, string>>): Contents {
+  return {
+    ...past,
+    features: emptyContents.features,
+    checkpoints: returnedCheckpoints(id, past.checkpoints, written),
+  };
 }
 
 function active(session: Session, at: Instant): Session {

@@ -1,4 +1,5 @@
 import { type IsStopped, stopsOn } from '../../core/budgets.ts';
+import { type Change, diffFollowing } from '../../core/diff.ts';
 import type { Feature, Session } from '../../core/entities.ts';
 import { sessionByPrefix } from '../../core/prefix.ts';
 import { type Contents, contentsOf, requireFeature, requireSession, type State } from '../../core/state.ts';
@@ -103,6 +104,14 @@ export async function submit<R>(
 
 export function writtenOf({ commit, repeated, durability }: Landed): Written {
   return { commit, changed: commit !== null && !repeated, durability };
+}
+
+/** What a mutation changed, by meaning. */
+export async function changesOf({ engine }: Context, { commit, before, state }: Landed): Promise<Change[]> {
+  if (commit === null) return [];
+  if (before) return diffFollowing(before, state);
+  const parent = (await engine.reader.info(`${commit}^`))?.oid;
+  return parent === undefined ? [] : diffFollowing((await engine.past(parent)).state, state);
 }
 
 /** The session and feature that a mutation was about, as they stand after it. */

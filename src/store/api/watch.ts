@@ -1,6 +1,6 @@
 import { GitStateError, isGitStateError } from '../../errors.ts';
 import { type Context, freshen } from './context.ts';
-import { historyMethods, type LogEntry } from './history.ts';
+import { type LogEntry, logMethods } from './log.ts';
 
 export interface WatchOptions {
   /** Begin behind this commit, a name of at least seven digits; else with what comes after the call. */
@@ -18,7 +18,7 @@ const freshMs = 10_000;
 
 export function watchMethods(context: Context) {
   const { engine } = context;
-  const { log } = historyMethods(context);
+  const { log } = logMethods(context);
 
   async function* follow(begin: Promise<string | null>, options: WatchOptions): AsyncGenerator<LogEntry> {
     const { pollMs = 500, signal, session = context.defaults.session } = options;

@@ -3,10 +3,11 @@ import { FeatureId, type Oid, type PresetName, type SessionId } from '../../core
 import { Text } from '../../core/json.ts';
 import { noteLevels } from '../../core/operations/note-add.ts';
 import { requirePreset } from '../../core/presets.ts';
-import { findCheckpoint, findSession } from '../../core/state.ts';
+import { contentsOf, findCheckpoint, findSession } from '../../core/state.ts';
 import { GitStateError } from '../../errors.ts';
 import { proposal } from '../proposal.ts';
 import { readableSessionOf, scope } from './scope.ts';
+import { writersAt } from './written.ts';
 
 /** The branch begins; on a store that is there already nothing changes. */
 export const storeInit = proposal(
@@ -58,11 +59,18 @@ export const stateRestore = proposal(
       point.checkpoint === null ? undefined : findCheckpoint(view.state, session, point.checkpoint);
     const feature =
       request.feature ?? (checkpoint?.automatic ? (checkpoint.feature ?? undefined) : undefined);
+    const isGone = findSession(view.state, session) === undefined;
+    const checkpoints = isGone
+      ? [...contentsOf(source, session).checkpoints.entries()].map(([key]) => key)
+      : [];
+    const written =
+      checkpoints.length > 0 ? { written: writersAt(view, point.commit, session, checkpoints) } : {};
     return {
       type: 'state.restore',
       session: session as SessionId,
       actor: request.worker,
-      args: { commit: point.commit as Oid, tree: point.tree as Oid, point: point.text, feature },
+      args: { commit: point.commit as Oid, tree: point.tree as Oid, point: point.text, feature, ...written },
     };
   },
+  { alone: true },
 );
