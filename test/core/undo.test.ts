@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { totalOf } from '../../src/core/costs.ts';
+import { removedCost, totalOf } from '../../src/core/costs.ts';
 import { diffStates } from '../../src/core/diff.ts';
 import type { Checkpoint, Feature, Session } from '../../src/core/entities.ts';
 import { type Operation, type OperationType, operationTypes } from '../../src/core/operation.ts';
@@ -184,7 +184,13 @@ function undoing({ operation, before, commit, parent }: Past): Asked {
   return ['state.undo', { commit, parent, op, operation: id, written, force: true }, session];
 }
 
-const never = new Set<OperationType>(['store.init', 'note.add', 'feature.release', 'session.recover']);
+const never = new Set<OperationType>([
+  'store.init',
+  'note.add',
+  'feature.renew',
+  'feature.release',
+  'session.recover',
+]);
 
 function isFinal({ operation, before, after }: Past): boolean {
   if (never.has(operation.type)) return true;
@@ -282,7 +288,7 @@ test('restore gives the state of its point: the session and its features, withou
       scene.do('state.restore', { commit, tree: commit, point: 'p', written });
       const [point, restored] = [then.contents.get('s')!, scene.contents()];
       const { status: _, completed_at: _completed, ...session } = plainSession(scene.session());
-      const { removed_cost } = now.sessions.get('s') ?? then.sessions.get('s')!;
+      const removed_cost = removedCost(scene.contents());
       expect({ ...plainSession(then.sessions.get('s')!), removed_cost }).toMatchObject(session);
       expect(scene.session().status).toBe('active');
       const expected = byKey(point.features, (feature) => {
@@ -316,6 +322,8 @@ function expectTakenBack({ operation, before, after }: Past, now: State): void {
   );
   expect([...now.presets.entries()].sort(), told).toEqual([...before.presets.entries()].sort());
   expect(byKey(now.sessions, plainSession), told).toEqual(byKey(before.sessions, plainSession));
+  for (const { id, removed_cost } of now.sessions.values())
+    expect(removed_cost, told).toBe(removedCost(now.contents.get(id)!));
   for (const key of [...before.sessions.entries()].map(([key]) => key)) {
     const [old, made, present] = [before, after, now].map((state) => state.contents.get(key)) as [
       Contents,
