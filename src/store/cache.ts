@@ -10,7 +10,7 @@ import type { Entry, Tree } from './tree.ts';
 /** The last state read, kept on disk so that the next process reads only what has changed since. It is keyed by commit
  *  and checked by a digest; anything odd about it means that it is not there. Deleting it is always safe. */
 
-const version = 1;
+const version = 2;
 /** Files that may have changed before the cache is written anew: reading those few again is cheaper than writing all. */
 const staleMin = 64;
 
@@ -35,8 +35,11 @@ export class SnapshotCache {
   readonly #path: string;
   #stored: Snapshot | null = null;
   #offered: Snapshot | null = null;
+  readonly #title: string;
 
-  constructor(directory: string, branchRef: string) {
+  /** @param schema to which what is kept was brought up. */
+  constructor(directory: string, branchRef: string, schema: number) {
+    this.#title = `gitstate-cache ${version}.${schema}`;
     this.#directory = directory;
     this.#path = join(
       directory,
@@ -51,7 +54,7 @@ export class SnapshotCache {
       const text = readFileSync(this.#path, 'utf8');
       const end = text.indexOf('\n');
       const body = text.slice(end + 1);
-      if (text.slice(0, end) !== headerOf(body)) return null;
+      if (text.slice(0, end) !== headerOf(this.#title, body)) return null;
       this.#stored = unpack(JSON.parse(body) as Packed);
       return this.#stored;
     } catch {
@@ -74,7 +77,10 @@ export class SnapshotCache {
       mkdirSync(this.#directory, { recursive: true });
       if (!lstatSync(this.#directory).isDirectory()) return;
       const body = JSON.stringify(pack(snapshot));
-      await writeFileAtomic(this.#path, `${headerOf(body)}\n${body}`, { fsync: false, mode: 0o600 });
+      await writeFileAtomic(this.#path, `${headerOf(this.#title, body)}\n${body}`, {
+        fsync: false,
+        mode: 0o600,
+      });
       this.#stored = snapshot;
     } catch {
       // The next process reads from Git.
@@ -82,8 +88,8 @@ export class SnapshotCache {
   }
 }
 
-function headerOf(body: string): string {
-  return `gitstate-cache ${version} ${createHash('sha1').update(body).digest('hex')}`;
+function headerOf(title: string, body: string): string {
+  return `${title} ${createHash('sha1').update(body).digest('hex')}`;
 }
 
 function countChanges(before: State, after: State): number {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { currentSchema, type Schema } from '../codec/migrate.ts';
 import { leaseRef, seenRefOf } from '../codec/tag.ts';
 import type { Feature } from '../core/entities.ts';
 import { parseDuration } from '../core/time.ts';
@@ -29,6 +30,8 @@ export interface EngineOptions {
   remote?: string | undefined;
   /** Registers what is to be done when the process exits by itself. */
   onExit?: ((callback: () => void) => void) | undefined;
+  /** The schema that is written, and how older ones are brought up to it. */
+  schema?: Schema | undefined;
 }
 
 /** From this many objects on, one small pack is cheaper than loose objects. */
@@ -45,6 +48,7 @@ export class Engine {
   readonly mutex: Mutex;
   /** Our own folder in the common Git directory. */
   readonly directory: string;
+  readonly schema: Schema;
   readonly durable: boolean;
   readonly driftMs: number;
   /** Whether renewals stand on the branch, too: `gitstate.leases` is `branch`. */
@@ -71,6 +75,7 @@ export class Engine {
     this.remoteName = options.remote ?? (config.get('gitstate.remote') || undefined);
     this.identity = committerIdentity(config, options.env.variables);
     this.directory = join(commonDir, 'gitstate');
+    this.schema = options.schema ?? currentSchema;
     this.durable = config.bool('gitstate.durable', true);
     this.driftMs = parseDuration(config.get('gitstate.drift') ?? '') ?? 30_000;
     this.renewsOnBranch = config.get('gitstate.leases') === 'branch';
@@ -89,7 +94,7 @@ export class Engine {
       },
     });
     this.#writer = new ObjectWriter({ objectsDir, objectFormat, fsync: this.durable });
-    this.#cache = new SnapshotCache(join(this.directory, 'cache'), this.branchRef);
+    this.#cache = new SnapshotCache(join(this.directory, 'cache'), this.branchRef, this.schema.version);
   }
 
   /** @throws GIT_NOT_FOUND, NOT_A_REPOSITORY */
@@ -150,7 +155,7 @@ export class Engine {
     }
     if (this.#latest.commit === commit && holds(this.#latest, wanted)) return this.#latest;
     try {
-      this.#latest = await readSnapshot(this.reader, commit, this.#latest, wanted);
+      this.#latest = await readSnapshot(this.reader, commit, this.#latest, wanted, this.schema);
     } catch (error) {
       throw await this.#withCulprit(error, commit);
     }
@@ -180,7 +185,7 @@ export class Engine {
   /** The whole state as of any commit. */
   async past(commit: string): Promise<Snapshot> {
     try {
-      return await readSnapshot(this.reader, commit, this.#latest, 'all');
+      return await readSnapshot(this.reader, commit, this.#latest, 'all', this.schema);
     } catch (error) {
       throw await this.#withCulprit(error, commit);
     }

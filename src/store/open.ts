@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { Schema } from '../codec/migrate.ts';
 import { idFault } from '../core/ids.ts';
 import type { Env } from '../env.ts';
 import { streamBlob } from '../git/reader.ts';
@@ -48,6 +49,8 @@ export interface Surroundings {
   env: Env;
   cwd: string;
   onExit?: (callback: () => void) => void;
+  /** The schema that is written; the newest by default. */
+  schema?: Schema;
 }
 
 export type Store = Awaited<ReturnType<typeof openStoreIn>>;
@@ -64,6 +67,7 @@ export async function openStoreIn(options: StoreOptions, surroundings: Surroundi
     branch: options.branch,
     remote: options.remote,
     onExit: surroundings.onExit,
+    schema: surroundings.schema,
   });
   const worker = derivedWorker(engine);
   const settings = remoteSettings(engine.repository, options);

@@ -260,7 +260,7 @@ describe('any history', () => {
     );
 
     // Otherwise the histories are of refusals, and show nothing.
-    const elsewhere = /^(checkpoint|store|preset)\./;
+    const elsewhere = /^(checkpoint|store|preset)\.|^state\.repair$/;
     expect(operationTypes.filter((type) => !accepted.has(type) && !elsewhere.test(type))).toEqual([]);
   });
 

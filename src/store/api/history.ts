@@ -116,7 +116,7 @@ export function historyMethods(context: Context) {
   }
 
   async function entryOf(commit: HistoryCommit): Promise<LogEntry> {
-    const operation = await operationOf(engine.reader, commit);
+    const operation = await operationOf(engine.reader, commit, engine.schema);
     const args = operation?.args as { feature?: string; worker?: string } | undefined;
     return {
       commit: commit.oid,
