@@ -49,6 +49,7 @@ export class Engine {
   /** Our own folder in the common Git directory. */
   readonly directory: string;
   readonly schema: Schema;
+  readonly cacheDirectory: string;
   readonly durable: boolean;
   readonly driftMs: number;
   /** Whether renewals stand on the branch, too: `gitstate.leases` is `branch`. */
@@ -76,6 +77,7 @@ export class Engine {
     this.identity = committerIdentity(config, options.env.variables);
     this.directory = join(commonDir, 'gitstate');
     this.schema = options.schema ?? currentSchema;
+    this.cacheDirectory = join(this.directory, 'cache');
     this.durable = config.bool('gitstate.durable', true);
     this.driftMs = parseDuration(config.get('gitstate.drift') ?? '') ?? 30_000;
     this.renewsOnBranch = config.get('gitstate.leases') === 'branch';
@@ -94,7 +96,7 @@ export class Engine {
       },
     });
     this.#writer = new ObjectWriter({ objectsDir, objectFormat, fsync: this.durable });
-    this.#cache = new SnapshotCache(join(this.directory, 'cache'), this.branchRef, this.schema.version);
+    this.#cache = new SnapshotCache(this.cacheDirectory, this.branchRef, this.schema.version);
   }
 
   /** @throws GIT_NOT_FOUND, NOT_A_REPOSITORY */

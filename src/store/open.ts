@@ -18,6 +18,7 @@ import { resumeMethods } from './api/resume.ts';
 import { runnerMethods } from './api/runner.ts';
 import { sessionMethods } from './api/sessions.ts';
 import { syncMethods } from './api/sync.ts';
+import { verifyMethods } from './api/verify.ts';
 import { watchMethods } from './api/watch.ts';
 import { readClaimFile } from './claim-file.ts';
 import { contactedAt } from './contact.ts';
@@ -103,6 +104,7 @@ export async function openStoreIn(options: StoreOptions, surroundings: Surroundi
     ...resumeMethods(context),
     ...overviewMethods(context),
     ...syncMethods(context),
+    ...verifyMethods(context),
     ...watchMethods(context),
 
     /** What only a runner of commands needs. */
