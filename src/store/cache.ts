@@ -62,6 +62,20 @@ export class SnapshotCache {
     }
   }
 
+  /** Whether something stands where the cache belongs and is none; one of another version is merely old. */
+  async isDamaged(): Promise<boolean> {
+    const stat = lstatSync(this.#path, { throwIfNoEntry: false });
+    const directory = lstatSync(this.#directory, { throwIfNoEntry: false });
+    if (!stat) return directory !== undefined && !directory.isDirectory();
+    if (stat.isFile() && this.#isOld()) return false;
+    return (await this.read()) === null;
+  }
+
+  #isOld(): boolean {
+    const title = readFileSync(this.#path, 'latin1').slice(0, 80).split('\n')[0]!;
+    return /^gitstate-cache [\d.]+ [0-9a-f]{40}$/.test(title) && !title.startsWith(`${this.#title} `);
+  }
+
   /** Notes the newest snapshot; it is written when the process is done. */
   offer(snapshot: Snapshot): void {
     this.#offered = snapshot;

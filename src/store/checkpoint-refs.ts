@@ -30,15 +30,16 @@ export interface RefFault {
   expected: NewObject | null;
 }
 
-/** Tells the writer of a checkpoint's file, where it is known. */
-export type WriterOf = (session: string, checkpoint: Checkpoint) => Promise<Writer | null>;
+/** Tells who may have made the tag of a checkpoint: the commit that last wrote its file, or, where a repair wrote it
+ *  anew, the one that did so first. Of several the first is taken where a tag has to be made. */
+export type WritersOf = (session: string, checkpoint: Checkpoint) => Promise<readonly Writer[]>;
 
 /** The refs of checkpoints in `snapshot` that are missing or hold something else. */
 export async function checkpointFaults(
   { reader, repository }: History,
   refs: RefStore,
   snapshot: Snapshot,
-  writerOf: WriterOf,
+  writersOf: WritersOf,
 ): Promise<RefFault[]> {
   const held = new Map([
     ...(await refs.list('refs/gitstate/checkpoints/')),
@@ -49,18 +50,19 @@ export async function checkpointFaults(
     for (const checkpoint of contents.checkpoints.values()) {
       if (checkpoint.automatic) continue;
       const both = [checkpointRef(session.id, checkpoint.name), tagRef(session.id, checkpoint.name)];
-      const writer = await writerOf(session.id, checkpoint);
-      const expected =
-        writer &&
-        newTag(session.id, checkpoint, {
-          format: repository.objectFormat,
-          identity: writer.author,
-          ...writer,
-        });
+      const writers = await writersOf(session.id, checkpoint);
+      const format = repository.objectFormat;
+      const tags = writers.map((writer) =>
+        newTag(session.id, checkpoint, { format, identity: writer.author, ...writer }),
+      );
+      const expected = tags[0] ?? null;
       for (const ref of both) {
         const holds = held.get(ref) ?? null;
         // Without a writer a tag that is there is believed as far as it agrees with itself.
-        if (expected ? holds === expected.oid : holds !== null && (await isTag(holds))) continue;
+        const right = expected
+          ? tags.some(({ oid }) => oid === holds)
+          : holds !== null && (await isTag(holds));
+        if (right) continue;
         faults.push({ session: session.id, checkpoint, ref, holds, expected });
       }
     }
@@ -89,11 +91,9 @@ export async function writerByTag(
     const commit = await readCommit(reader, decodeTag(tag.body).object).catch(() => null);
     if (!commit) continue;
     const path = checkpointPath(session, name);
-    const [now, before] = await Promise.all(
-      [commit.oid, commit.parents[0]].map((oid) =>
-        oid === undefined ? null : reader.info(`${oid}:${path}`),
-      ),
-    );
+    const infoAt = (oid: string | undefined) =>
+      oid === undefined ? null : reader.info(`${oid}:${path}`).catch(() => null);
+    const [now, before] = await Promise.all([commit.oid, commit.parents[0]].map(infoAt));
     if (now && now.oid !== before?.oid) return { commit: commit.oid, author: commit.author };
   }
   return null;

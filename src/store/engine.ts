@@ -16,6 +16,7 @@ import type { Repository } from '../git/repository.ts';
 import { ObjectWriter } from '../git/writer.ts';
 import { SnapshotCache } from './cache.ts';
 import { type HeldLease, readLease } from './lease.ts';
+import { goneFault, movedFault } from './moved.ts';
 import { Mutex } from './mutex.ts';
 import { type Point, resolvePoint } from './point.ts';
 import { defaultWorktreeRoot } from './proposals/claim-code.ts';
@@ -63,6 +64,10 @@ export class Engine {
   /** Whether the branch itself was there at the last `tip`, so that the state does not stand on its remote's alone. */
   #branchSeen = false;
   #latest: Snapshot = emptySnapshot;
+  /** The tip that was found to hold all that gitstate had put on the branch. */
+  #unmoved: string | null = null;
+  /** The tip whose commit and tree were read or written by this process. */
+  #sound: string | null = null;
   #cacheTried = false;
   readonly #leases = new Map<string, HeldLease>();
   /** The tree under each lease. Git knows it anyway; other readers find it once it was written. */
@@ -143,9 +148,46 @@ export class Engine {
     return this.#branchSeen;
   }
 
-  /** The state of the branch as it is now. */
+  /** The state of the branch as it is now. @throws CORRUPT_STATE also as `requireUnmoved` does. */
   async current(wanted: Wanted): Promise<Snapshot> {
-    return this.at(await this.tip(), wanted);
+    const tip = await this.tip();
+    await this.requireUnmoved(tip);
+    return this.at(tip, wanted);
+  }
+
+  /** What has been acknowledged stays in the history: a branch that was deleted, reset or pushed over is not followed.
+   *  @param tip where the branch stands. @throws CORRUPT_STATE */
+  async requireUnmoved(tip: string | null): Promise<void> {
+    if (tip !== null && tip === this.#unmoved) return;
+    const fault = tip === null ? await goneFault(this) : await movedFault(this, tip);
+    if (fault) throw fault;
+    this.#unmoved = tip;
+  }
+
+  /** Makes sure that what is about to be written upon is there: a state from the cache says nothing of it.
+   *  @throws CORRUPT_STATE */
+  async requireSound({ commit, tree }: Snapshot): Promise<void> {
+    if (commit === null || commit === this.#sound) return;
+    const objects = await Promise.all([commit, tree!.oid].map((oid) => this.reader.read(oid)));
+    for (const [index, object] of objects.entries()) {
+      if (object) continue;
+      const oid = [commit, tree!.oid][index]!;
+      throw new GitStateError('CORRUPT_STATE', `object ${oid} of the newest state is missing`, {
+        hint: 'git state doctor --repair',
+        details: { object: oid, commit },
+      });
+    }
+    this.#sound = commit;
+  }
+
+  /** The commit of the state that is kept on disk; null where there is none in one piece. */
+  async cachedCommit(): Promise<string | null> {
+    return (await this.#cache.read())?.commit ?? null;
+  }
+
+  /** Whether the file of the cache is there and cannot be used. */
+  get cacheIsDamaged(): Promise<boolean> {
+    return this.#cache.isDamaged();
   }
 
   /** The state as of the tip `commit`; the next call reads only what has changed since. */
@@ -181,6 +223,8 @@ export class Engine {
   /** Takes a snapshot that this process itself has just published. */
   landed(snapshot: Snapshot): void {
     this.#latest = snapshot;
+    this.#unmoved = snapshot.commit;
+    this.#sound = snapshot.commit;
     this.#cache.offer(snapshot);
   }
 

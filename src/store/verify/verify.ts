@@ -236,11 +236,16 @@ class Run {
       this.failed(error);
       return;
     }
-    const writerOf = async (session: string, checkpoint: Checkpoint) =>
-      this.#writers.get(`${keyOf(session)} ${keyOf(checkpoint.name)}`) ??
-      (await writerByTag(history, session, checkpoint)) ??
-      (await writerByHistory(history, this.#range.to, session, checkpoint));
-    for (const { session, checkpoint, ref, holds } of await checkpointFaults(history, refs, end, writerOf)) {
+    const writersOf = async (session: string, checkpoint: Checkpoint) => {
+      const written = this.#writers.get(`${keyOf(session)} ${keyOf(checkpoint.name)}`);
+      const tagged = await writerByTag(history, session, checkpoint);
+      const known = [written, tagged].flatMap((writer) => writer ?? []);
+      if (known.length > 0) return known;
+      return [await writerByHistory(history, this.#range.to, session, checkpoint)].flatMap(
+        (one) => one ?? [],
+      );
+    };
+    for (const { session, checkpoint, ref, holds } of await checkpointFaults(history, refs, end, writersOf)) {
       const what = holds === null ? 'is missing' : 'is not the tag that its file makes';
       this.add({
         commit: null,
