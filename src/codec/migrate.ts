@@ -6,7 +6,8 @@ import type { PlacedEntity } from './paths.ts';
 /** How a store that an older gitstate wrote is read by a newer one. What stands on the branch stays as it is until
  *  the first write, which brings every file to the newest schema in one commit of its own. */
 
-/** One step from a schema to the next. Both functions are pure and give a new value. */
+/** One step from a schema to the next. Both functions are pure and give a new value. They agree with each other: what an
+ *  operation makes of documents that were brought up is what it had made, brought up. `verify` holds them to it. */
 export interface Migration {
   /** The schema it leads to; it takes what the one before has. */
   readonly to: number;
