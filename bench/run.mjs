@@ -6,16 +6,24 @@ import { costs } from './costs.mjs';
 import { isBusy, load, machineOf } from './machine.mjs';
 import { inDirectory, isolate } from './repository.mjs';
 import { formatTable, isMet } from './table.mjs';
+import { verification } from './verify.mjs';
 import { warmMutation } from './warm.mjs';
 
-const usage = `node bench/run.mjs [--short] [--json] [--only warm,command,contention,batch,costs] [--directory D]
+const usage = `node bench/run.mjs [--short] [--json] [--only warm,command,contention,batch,costs,verify] [--directory D]
 Figures are ratios of one run, its variants taking turns; milliseconds of two runs do not compare.
   --short      fewer rounds: under a minute
   --json       one JSON document instead of tables
   --only       some of the parts
   --directory  where the repositories are made; the system's temporary directory by default`;
 
-const parts = { warm: warmMutation, command: commandLine, contention, batch: batches, costs };
+const parts = {
+  warm: warmMutation,
+  command: commandLine,
+  contention,
+  batch: batches,
+  costs,
+  verify: verification,
+};
 
 const { values } = parseArgs({
   options: {

@@ -8,9 +8,13 @@ export type { ClaimAnswer, ClaimOptions } from './store/api/claims.ts';
 export type { CallOptions, ReadOptions, Written } from './store/api/context.ts';
 export type { FeatureFields, PlannedFeature } from './store/api/features.ts';
 export type { LogEntry, LogOptions } from './store/api/history.ts';
+export type { VerifyOptions } from './store/api/verify.ts';
 export type { WatchOptions } from './store/api/watch.ts';
+export type { Check } from './store/checks.ts';
 export type { Store, StoreOptions } from './store/open.ts';
 export type { Durability } from './store/proposal.ts';
+export type { Problem, ProblemKind } from './store/verify/problem.ts';
+export type { Verification } from './store/verify/verify.ts';
 
 /** Opens the state store of a Git repository: an object with a method per command, each resolving to what that
  *  command prints with `--json`. Call `close()` when done.
