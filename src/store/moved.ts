@@ -19,6 +19,15 @@ export async function goneFault(engine: Engine): Promise<GitStateError | null> {
   );
 }
 
+/** What to say where there is no branch: that there never was a store, or that it is gone. */
+export async function noStore(engine: Engine): Promise<GitStateError> {
+  const fault = await goneFault(engine);
+  if (fault) return fault;
+  return new GitStateError('NOT_INITIALIZED', 'this repository has no state branch yet', {
+    hint: 'git state init',
+  });
+}
+
 /** A branch whose history no longer holds what gitstate had put there; null where it does, or nothing is known. */
 export async function movedFault(engine: Engine, tip: string): Promise<GitStateError | null> {
   const { repository, branchRef } = engine;

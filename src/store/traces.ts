@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { storePath } from '../codec/paths.ts';
 import { isGitStateError } from '../errors.ts';
@@ -33,8 +33,10 @@ export async function tracesOf(engine: Engine): Promise<Trace[]> {
 
 function mayHaveTraces({ repository: { commonDir, refFormat }, cacheDirectory, branchRef }: Engine): boolean {
   if (refFormat !== 'files') return true;
-  const places = [cacheDirectory, ...['refs/gitstate', 'refs/tags/gitstate', join('logs', branchRef)]];
-  if (places.some((place) => existsSync(join(place === cacheDirectory ? '' : commonDir, place)))) return true;
+  const places = ['refs/gitstate', 'refs/tags/gitstate', join('logs', branchRef)];
+  if (places.some((place) => existsSync(join(commonDir, place)))) return true;
+  const kept = existsSync(cacheDirectory) && lstatSync(cacheDirectory).isDirectory();
+  if (kept && readdirSync(cacheDirectory).some((name) => /^(?:state|verified)-/.test(name))) return true;
   try {
     return / refs\/(?:tags\/)?gitstate\//.test(readFileSync(join(commonDir, 'packed-refs'), 'latin1'));
   } catch {

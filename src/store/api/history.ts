@@ -8,6 +8,7 @@ import { contentsOf, findFeature, requireCheckpoint } from '../../core/state.ts'
 import type { CheckpointView } from '../../core/views.ts';
 import { GitStateError, isGitStateError } from '../../errors.ts';
 import { type HistoryCommit, operationOf, walk } from '../history.ts';
+import { noStore } from '../moved.ts';
 import { parseMoment, writerOf } from '../point.ts';
 import { checkpointCreate, checkpointDelete } from '../proposals/checkpoint.ts';
 import { noteAdd, stateRestore } from '../proposals/store.ts';
@@ -64,11 +65,7 @@ export function historyMethods(context: Context) {
   async function* log(options: LogOptions = {}): AsyncGenerator<LogEntry> {
     const { limit = Number.POSITIVE_INFINITY } = options;
     const tip = await context.transactor.tip();
-    if (tip === null) {
-      throw new GitStateError('NOT_INITIALIZED', 'this repository has no state branch yet', {
-        hint: 'git state init',
-      });
-    }
+    if (tip === null) throw await noStore(engine);
     const newest = (await pastSnapshot(context, options))?.commit ?? tip;
     const accepts = filterOf(context, await withWholeNames(options));
     const sinceMs = momentOf(options.since);

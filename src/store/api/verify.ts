@@ -1,4 +1,4 @@
-import { GitStateError } from '../../errors.ts';
+import { noStore } from '../moved.ts';
 import { type Verification, verifyHistory } from '../verify/verify.ts';
 import { type Context, namedSession } from './context.ts';
 
@@ -31,11 +31,7 @@ export function verifyMethods(context: Context) {
     async verify(options: VerifyOptions = {}): Promise<Verification> {
       const { range = '', full = false, strict = false, signatures = false, session } = options;
       const tip = await engine.tip();
-      if (tip === null) {
-        throw new GitStateError('NOT_INITIALIZED', 'this repository has no state branch yet', {
-          hint: 'git state init',
-        });
-      }
+      if (tip === null) throw await noStore(engine);
       const dots = range.indexOf('..');
       const [older, newer] = dots < 0 ? ['', range] : [range.slice(0, dots), range.slice(dots + 2)];
       const to = newer === '' ? tip : await pointOf(newer, session, tip);

@@ -13,7 +13,7 @@ const meanings: Record<string, string> = {
 /** Commits whose signature Git does not call good. */
 export async function signatureProblems({ git }: Repository, oids: readonly string[]): Promise<Problem[]> {
   if (oids.length === 0) return [];
-  const args = ['log', '--no-walk=unsorted', '--stdin', '--format=%H %G? %s'];
+  const args = ['log', '--no-walk=unsorted', '--stdin', '--no-show-signature', '--format=%H %G? %s'];
   const { stdout } = await git.run(args, {
     input: `${oids.join('\n')}\n`,
     timeoutMs: 600_000,

@@ -10,7 +10,16 @@ export async function takenBack({ repository }: History, { oid, parents }: Histo
     (await git.run(['diff-tree', '-r', '-z', '--no-renames', parent, oid])).stdout.toString(),
   );
   if (changed.size === 0) return [];
-  const args = ['log', '-z', '--raw', '--no-abbrev', '--no-renames', '--first-parent', '--format='];
+  const args = [
+    'log',
+    '-z',
+    '--raw',
+    '--no-abbrev',
+    '--no-renames',
+    '--first-parent',
+    '--no-show-signature',
+    '--format=',
+  ];
   const paths = [...changed.keys()].slice(0, pathsMax);
   const { stdout } = await git.run([...args, '--end-of-options', parent, '--', ...paths]);
   const earlier = new Set(entriesIn(stdout.toString()).map(({ path, from }) => `${from} ${path}`));

@@ -5,10 +5,12 @@ import { type GitStateError, isGitStateError } from '../../errors.ts';
 import type { NewObject } from '../../git/objects.ts';
 import { checkpointFaults, type Writer, writerByHistory, writerByTag } from '../checkpoint-refs.ts';
 import type { Engine } from '../engine.ts';
+import type { HistoryCommit } from '../history.ts';
 import { emptySnapshot, type Snapshot } from '../snapshot.ts';
 import { commitsOf, type Line, lineOf } from './line.ts';
 import { VerifiedMark } from './memory.ts';
 import type { Problem } from './problem.ts';
+import { repeatedIds } from './repeated.ts';
 import { Replay, type Step, snapshotAt } from './replay.ts';
 import { signatureProblems } from './signatures.ts';
 
@@ -64,13 +66,15 @@ export async function verifyHistory(engine: Engine, range: VerifyRange): Promise
   } catch (error) {
     run.failed(error);
   }
+  if (line.start.kind === 'base') await run.checkRepeated(line.start.commit);
   const end = replay.snapshot;
   const reached = run.result.commits === oids.length;
   if (end && reached) await run.checkEnd(end);
   if (range.signatures) run.add(...(await signatureProblems(engine.repository, line.oids)));
   const complete = reached && (line.start.kind === 'root' || (remembered !== null && range.from === null));
   const result = run.conclude(complete);
-  if (result.ok && complete && run.isSound) await mark.write(range.to);
+  const sound = range.from === null ? run.lastSound : null;
+  if (sound !== null && (line.start.kind === 'root' || remembered !== null)) await mark.write(sound);
   return result;
 }
 
@@ -102,6 +106,7 @@ class Run {
   readonly #writers = new Map<string, Writer>();
   readonly #objects: Expected[] = [];
   #asking: Promise<void> = Promise.resolve();
+  readonly #ids = new Map<string, HistoryCommit>();
   #before: State = emptySnapshot.state;
 
   constructor(engine: Engine, range: VerifyRange) {
@@ -125,9 +130,17 @@ class Run {
     return this.result.problems.filter(({ fails }) => fails).length >= problemsMax;
   }
 
-  /** Whether nothing is left that a later run has to say again. */
-  get isSound(): boolean {
-    return this.result.problems.length === 0;
+  /** The newest commit up to which there is nothing that a later run has to say again. */
+  get lastSound(): string | null {
+    const places = this.result.problems.map(({ commit }) =>
+      commit === null ? undefined : this.#place.get(commit),
+    );
+    if (this.result.problems.some(({ kind }, index) => kind === 'object' && places[index] === undefined))
+      return null;
+    const first = Math.min(...places.map((place) => place ?? Number.POSITIVE_INFINITY));
+    let found: string | null = null;
+    for (const [commit, place] of this.#place) if (place < first) found = commit;
+    return found;
   }
 
   add(...problems: Problem[]): void {
@@ -156,6 +169,7 @@ class Run {
     if (operation) result.operations += 1;
     else if (problems.some(({ kind }) => kind === 'foreign' || kind === 'takes_back')) result.manual += 1;
     if (operation?.type === 'state.restore') result.restores += 1;
+    if (operation && result.from !== null) this.#ids.set(operation.id, commit);
     this.#place.set(commit.oid, result.commits);
     for (const problem of problems) this.add(problem);
     if (operation?.type === 'state.repair' && problems.length === 0) {
@@ -214,6 +228,23 @@ class Run {
     } catch (error) {
       if (!isGitStateError(error) || error.code !== 'CORRUPT_STATE') throw error;
       return error.message;
+    }
+  }
+
+  /** An operation stands in a history once, also where its first part was verified before. */
+  async checkRepeated(from: string): Promise<void> {
+    const { reader, repository } = this.#engine;
+    const repeated = await repeatedIds({ reader, repository }, from, [...this.#ids.keys()]);
+    for (const id of repeated) {
+      const { oid, message } = this.#ids.get(id)!;
+      const text = `operation '${id}' stands there twice`;
+      this.add({
+        commit: oid,
+        kind: 'operation',
+        fails: true,
+        message: text,
+        subject: message.split('\n')[0]!,
+      });
     }
   }
 
