@@ -137,6 +137,19 @@ test('a file that is lost is made again from the operation that wrote it', async
   await expectSound(copy);
 });
 
+test('an older file that nobody reads is made again, too', async () => {
+  const { repository } = await small();
+  const path = repository
+    .git('ls-tree', '-r', '--name-only', 'gitstate~4', 'sessions/s/features')
+    .split('\n')[0]!;
+  harm(repository, repository.git('rev-parse', `gitstate~4:${path}`), 'truncated');
+  const store = await openTestStore(repository.path);
+  expect((await store.verify({ full: true })).problems).toMatchObject([{ kind: 'object', fails: true }]);
+  expect((await store.doctor({ repair: true })).repaired).toMatchObject([{ name: 'objects' }]);
+  expect((await store.verify({ full: true })).ok).toBe(true);
+  await expectSound(repository);
+});
+
 test('a cached state is not written upon where the newest commit is damaged', async () => {
   const { repository, store } = await makeStore();
   await addFeatures(store, ['1']);

@@ -36,17 +36,16 @@ interface Damage {
 /** @returns what was done; nothing where the branch is as it should be.
  *  @throws CORRUPT_STATE where no state is left that can be read. */
 export async function repairBranch(engine: Engine): Promise<Action[]> {
-  const actions: Action[] = setAsideBrokenRef(engine);
-  let damage = await damageOf(engine);
-  if (damage === null) return actions;
-  const healed: string[] = [];
-  for (const start of damage.starts.slice(0, 1)) healed.push(...(await healObjects(engine, start)));
+  const actions = setAsideBrokenRef(engine);
+  // Also where only older files are damaged: nobody reads them today, and Git cannot pass them on.
+  const [start = null] = (await damageOf(engine))?.starts ?? [await engine.reader.resolve(engine.branchRef)];
+  const healed = start === null ? [] : await healObjects(engine, start);
   if (healed.length > 0) {
     const detail = `made ${healed.length} objects again from the operations: ${healed.join(', ')}`;
     actions.push({ name: 'objects', detail });
-    damage = await damageOf(engine);
-    if (damage === null) return actions;
   }
+  const damage = await damageOf(engine);
+  if (damage === null) return actions;
   const source = await newestState(engine, damage);
   if (!source) {
     throw new GitStateError('CORRUPT_STATE', `${damage.fault}, and no commit is left that can be read`, {
