@@ -1,10 +1,10 @@
 import { GitStateError } from '../errors.ts';
-import type { Engine } from './engine.ts';
+import type { BranchHome } from './branch-home.ts';
 import { isOwnMove, lastOwnCommit, reflogTail, tailBytes } from './reflog.ts';
 import { tracesOf } from './traces.ts';
 
 /** A branch that is not there although there was a store on it; null where there never was one. */
-export async function goneFault(engine: Engine): Promise<GitStateError | null> {
+export async function goneFault(engine: BranchHome): Promise<GitStateError | null> {
   const [trace] = await tracesOf(engine);
   if (!trace) return null;
   const { branchRef } = engine;
@@ -20,7 +20,7 @@ export async function goneFault(engine: Engine): Promise<GitStateError | null> {
 }
 
 /** What to say where there is no branch: that there never was a store, or that it is gone. */
-export async function noStore(engine: Engine): Promise<GitStateError> {
+export async function noStore(engine: BranchHome): Promise<GitStateError> {
   const fault = await goneFault(engine);
   if (fault) return fault;
   return new GitStateError('NOT_INITIALIZED', 'this repository has no state branch yet', {
@@ -29,7 +29,7 @@ export async function noStore(engine: Engine): Promise<GitStateError> {
 }
 
 /** A branch whose history no longer holds what gitstate had put there; null where it does, or nothing is known. */
-export async function movedFault(engine: Engine, tip: string): Promise<GitStateError | null> {
+export async function movedFault(engine: BranchHome, tip: string): Promise<GitStateError | null> {
   const { repository, branchRef } = engine;
   if (isOwnMove(reflogTail(repository, branchRef, tailBytes.short), tip)) return null;
   const entries = reflogTail(repository, branchRef);

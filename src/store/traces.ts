@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { storePath } from '../codec/paths.ts';
 import { isGitStateError } from '../errors.ts';
 import { isOid } from '../git/ids.ts';
-import type { Engine } from './engine.ts';
+import type { BranchHome } from './branch-home.ts';
 import { readCommit } from './history.ts';
 import { reflogTail } from './reflog.ts';
 import { VerifiedMark } from './verify/memory.ts';
@@ -18,7 +18,7 @@ export interface Trace {
 
 /** Finds traces of a store on a branch that does not exist. In a repository that never had one this looks at a few
  *  files and starts no Git. */
-export async function tracesOf(engine: Engine): Promise<Trace[]> {
+export async function tracesOf(engine: BranchHome): Promise<Trace[]> {
   if (!mayHaveTraces(engine)) return [];
   const named = [
     ...reflogTraces(engine),
@@ -31,7 +31,11 @@ export async function tracesOf(engine: Engine): Promise<Trace[]> {
   return found.length > 0 ? found : leaseTraces(engine);
 }
 
-function mayHaveTraces({ repository: { commonDir, refFormat }, cacheDirectory, branchRef }: Engine): boolean {
+function mayHaveTraces({
+  repository: { commonDir, refFormat },
+  cacheDirectory,
+  branchRef,
+}: BranchHome): boolean {
   if (refFormat !== 'files') return true;
   const places = ['refs/gitstate', 'refs/tags/gitstate', join('logs', branchRef)];
   if (places.some((place) => existsSync(join(commonDir, place)))) return true;
@@ -45,14 +49,14 @@ function mayHaveTraces({ repository: { commonDir, refFormat }, cacheDirectory, b
 }
 
 /** Newest first. */
-export function reflogTraces({ repository, branchRef }: Engine): Trace[] {
+export function reflogTraces({ repository, branchRef }: BranchHome): Trace[] {
   const entries = reflogTail(repository, branchRef).reverse();
   const oids = new Set(entries.flatMap(({ to, from }) => [to, from]).filter((oid) => /[^0]/.test(oid)));
   return [...oids].map((commit) => ({ source: 'reflog', commit }));
 }
 
 /** Checkpoints of a store that stands on no other branch. */
-async function checkpointTraces({ repository: { git } }: Engine): Promise<Trace[]> {
+async function checkpointTraces({ repository: { git } }: BranchHome): Promise<Trace[]> {
   const format = '--format=%(refname) %(objectname) %(*objectname)';
   const prefixes = ['refs/gitstate/checkpoints', 'refs/tags/gitstate'];
   const args = ['for-each-ref', '--sort=-creatordate', `--count=${tracesMax}`, format, ...prefixes];
@@ -71,7 +75,7 @@ async function checkpointTraces({ repository: { git } }: Engine): Promise<Trace[
 const tracesMax = 20;
 
 /** Leases say nothing of their store, so they count only where there is no other. */
-async function leaseTraces(engine: Engine): Promise<Trace[]> {
+async function leaseTraces(engine: BranchHome): Promise<Trace[]> {
   const leases = await engine.refs.list('refs/gitstate/leases/');
   if (leases.size === 0) return [];
   for (const oid of (await engine.refs.list('refs/heads/')).values())
@@ -80,7 +84,7 @@ async function leaseTraces(engine: Engine): Promise<Trace[]> {
 }
 
 /** Whether a commit can be read and holds a store. */
-export async function isStateCommit({ reader }: Engine, oid: string | null): Promise<boolean> {
+export async function isStateCommit({ reader }: BranchHome, oid: string | null): Promise<boolean> {
   if (oid === null || !isOid(oid)) return false;
   try {
     const commit = await readCommit(reader, oid);
@@ -93,7 +97,7 @@ export async function isStateCommit({ reader }: Engine, oid: string | null): Pro
 
 /** Commits that nothing names any more and that hold a store, such as the tip of a branch that was deleted. It looks at
  *  every object of the repository. */
-export async function danglingTraces(engine: Engine): Promise<Trace[]> {
+export async function danglingTraces(engine: BranchHome): Promise<Trace[]> {
   const { git } = engine.repository;
   const args = ['fsck', '--no-reflogs', '--no-progress', '--connectivity-only'];
   const { stdout } = await git.run(args, { okStatuses: [...Array(32).keys(), 128], timeoutMs: 600_000 });

@@ -15,8 +15,9 @@ import {
 } from '../checks.ts';
 import { judgeClaim, readLease } from '../lease.ts';
 import { storeMigrate } from '../proposals/store.ts';
+import type { Action } from '../repair/action.ts';
 import { damageOf } from '../repair/branch.ts';
-import { type Action, repairStore } from '../repair/repair.ts';
+import { repairStore } from '../repair/repair.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { type Context, submit } from './context.ts';
 

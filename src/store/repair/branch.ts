@@ -18,9 +18,9 @@ import { record } from '../record.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { danglingTraces, reflogTraces, tracesOf } from '../traces.ts';
 import { commitsOf, lineOf } from '../verify/line.ts';
+import type { Action } from './action.ts';
 import { assess, gapBehind, newestWhole } from './assess.ts';
 import { healObjects } from './heal.ts';
-import type { Action } from './repair.ts';
 
 /** Brings the branch back to a state that can be read, as a commit that says so. */
 

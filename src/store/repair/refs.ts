@@ -9,7 +9,7 @@ import type { Engine } from '../engine.ts';
 import { leaseObjects, readLease } from '../lease.ts';
 import { firstLease } from '../moves.ts';
 import type { Snapshot } from '../snapshot.ts';
-import type { Action } from './repair.ts';
+import type { Action } from './action.ts';
 
 /** Refs beside the branch that are not what the state says, and the moves that make them so. */
 export interface RefWork {

@@ -3,15 +3,9 @@ import { GitStateError } from '../../errors.ts';
 import { lockPath } from '../../git/refs.ts';
 import type { Engine } from '../engine.ts';
 import { clearDeadRefLock } from '../ref-lock.ts';
+import type { Action } from './action.ts';
 import { repairBranch } from './branch.ts';
 import { checkpointWork, leaseWork, type RefWork } from './refs.ts';
-
-/** One thing that was repaired. */
-export interface Action {
-  /** The check that had found it. */
-  name: string;
-  detail: string;
-}
 
 /** Repairs what can be repaired from what is there, and says what it did. It runs while no other writer does.
  *  @throws CORRUPT_STATE where no state is left, SCHEMA_TOO_NEW, LOCKED, GIT_FAILED */
