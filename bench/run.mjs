@@ -8,6 +8,7 @@ import { histories } from './history.mjs';
 import { isBusy, load, machineOf } from './machine.mjs';
 import { inDirectory, isolate } from './repository.mjs';
 import { formatTable, isMet } from './table.mjs';
+import { verification } from './verify.mjs';
 import { warmMutation } from './warm.mjs';
 
 const parts = {
@@ -18,6 +19,7 @@ const parts = {
   costs,
   history: histories,
   checkpoints,
+  verify: verification,
 };
 
 const usage = `node bench/run.mjs [--short] [--json] [--only ${Object.keys(parts).join(',')}] [--directory D]

@@ -10,11 +10,15 @@ export type { FeatureFields, PlannedFeature } from './store/api/features.ts';
 export type { Restored, RestoreOptions } from './store/api/history.ts';
 export type { LogEntry, LogOptions } from './store/api/log.ts';
 export type { Obstacle, UndoOptions } from './store/api/undo.ts';
+export type { VerifyOptions } from './store/api/verify.ts';
 export type { WatchOptions } from './store/api/watch.ts';
 export type { BlamedField } from './store/blame.ts';
+export type { Check } from './store/checks.ts';
 export type { CodeMove } from './store/code-restore.ts';
 export type { Store, StoreOptions } from './store/open.ts';
 export type { Durability } from './store/proposal.ts';
+export type { Problem, ProblemKind } from './store/verify/problem.ts';
+export type { Verification } from './store/verify/verify.ts';
 
 /** Opens the state store of a Git repository: an object with a method per command, each resolving to what that
  *  command prints with `--json`. Call `close()` when done.

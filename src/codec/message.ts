@@ -1,9 +1,10 @@
 import { escapeControls, describe as subjectOf } from '../core/describe.ts';
-import { schemaVersion } from '../core/entities.ts';
 import type { JsonValue } from '../core/json.ts';
 import { Operation, operationTypes } from '../core/operation.ts';
 import { instantOf } from '../core/time.ts';
 import { GitStateError } from '../errors.ts';
+import { splitDigest } from './digest.ts';
+import { currentSchema, migrateArgs, type Schema, schemaTooNew } from './migrate.ts';
 
 /** Arguments beyond this many bytes of JSON stand in the commit's tree instead of its message. */
 export const inlineArgsMax = 16 * 1024;
@@ -15,8 +16,8 @@ const prefix = 'gitstate-';
 const lastSecond = 253_402_300_799;
 
 /** The arguments of an operation as one line of JSON, in which no character can end a line or hide text. */
-export function encodeArgs(operation: Operation): string {
-  return escapeControls(JSON.stringify(operation.args));
+export function encodeArgs({ args }: { args: unknown }): string {
+  return escapeControls(JSON.stringify(args));
 }
 
 /** Whether arguments are too large to stand in the message. */
@@ -24,9 +25,15 @@ export function needsPayload(argsText: string): boolean {
   return Buffer.byteLength(argsText) > inlineArgsMax;
 }
 
-/** The message of an operation's commit: a subject and real Git trailers.
- *  @param payload tree that holds the arguments where they are too large to stand here. */
-export function encodeMessage(operation: Operation, argsText: string, payload: string | null): string {
+/** The message of an operation's commit, without its digest: a subject and real Git trailers.
+ *  @param payload tree that holds the arguments where they are too large to stand here.
+ *  @param schema in which the arguments are written. */
+export function encodeMessage(
+  operation: Operation,
+  argsText: string,
+  payload: string | null,
+  schema: number = currentSchema.version,
+): string {
   const trailers: [string, string][] = [['op', operation.type]];
   if (operation.session !== null) trailers.push(['session', operation.session]);
   const { feature, worker } = named(operation);
@@ -34,7 +41,7 @@ export function encodeMessage(operation: Operation, argsText: string, payload: s
   if (worker !== undefined) trailers.push(['worker', worker]);
   trailers.push(['id', operation.id]);
   if (operation.request !== null) trailers.push(['request', operation.request]);
-  trailers.push(['schema', String(schemaVersion)]);
+  trailers.push(['schema', String(schema)]);
   trailers.push(payload === null ? ['args', argsText] : ['args-oid', payload]);
   const lines = trailers.map(([key, value]) => `${prefix}${key}: ${value}`);
   return `${subjectOf(operation)}\n\n${lines.join('\n')}\n`;
@@ -68,22 +75,25 @@ export function splitMessage(message: string): MessageParts | null {
   return { subject, trailers };
 }
 
-/** Reads an operation back from its commit.
+/** Reads an operation back from its commit. The digest is passed over: it is about the whole commit.
  *  @param loadPayload gives the arguments text of a payload tree.
  *  @returns null for a commit that is not ours. @throws VERIFY_FAILED, SCHEMA_TOO_NEW */
 export function decodeMessage(
   message: string,
   author: { name: string; at: number },
   loadPayload: (tree: string) => string,
+  schema: Schema = currentSchema,
 ): Operation | null {
-  const parts = splitMessage(message);
+  const text = splitDigest(message).message;
+  const parts = splitMessage(text);
   if (!parts) return null;
   const { trailers } = parts;
-  const type = trailers.get('op');
-  requireKnownSchema(trailers.get('schema'), type);
+  const type = trailers.get('op') ?? '';
+  const stored = requireKnownSchema(trailers.get('schema'), type, schema);
   const payload = trailers.get('args-oid');
   const argsText = payload === undefined ? trailers.get('args') : loadPayload(payload);
   if (author.at > lastSecond) throw malformed(`time ${author.at}`);
+  const args = parseArgs(argsText);
   const result = Operation.safeParse({
     type,
     session: trailers.get('session') ?? null,
@@ -91,29 +101,28 @@ export function decodeMessage(
     at: instantOf(author.at * 1000),
     id: trailers.get('id'),
     request: trailers.get('request') ?? null,
-    args: parseArgs(argsText),
+    args: migrateArgs(schema, stored, type, args),
   });
   if (!result.success) {
     const issue = result.error.issues[0];
     throw malformed(`${issue?.path.join('.')}: ${issue?.message}`);
   }
-  const encodedArgs = encodeArgs(result.data);
+  // What an older schema made of arguments is known to that one alone: then only their form is looked at.
+  const encodedArgs = encodeArgs(stored === schema.version ? result.data : { args });
   if (encodedArgs !== argsText) throw malformed('its arguments are not in their canonical form');
   if (needsPayload(encodedArgs) !== (payload !== undefined)) throw malformed('arguments in the wrong place');
-  const encoded = encodeMessage(result.data, encodedArgs, payload ?? null);
-  if (encoded !== message) throw malformed('subject, trailers and arguments do not agree');
+  const encoded = encodeMessage(result.data, encodedArgs, payload ?? null, stored);
+  if (encoded !== text) throw malformed('subject, trailers and arguments do not agree');
   return result.data;
 }
 
-function requireKnownSchema(schema: string | undefined, type: string | undefined): void {
-  const number = Number(schema);
-  if (Number.isInteger(number) && number > schemaVersion) {
-    throw new GitStateError('SCHEMA_TOO_NEW', `an operation of schema ${schema} needs a newer gitstate`, {
-      hint: 'npm install -g gitstate',
-    });
-  }
-  if (number !== schemaVersion) throw malformed(`schema '${schema}'`);
+/** @returns the schema in which the operation is written. */
+function requireKnownSchema(text: string | undefined, type: string, schema: Schema): number {
+  const stored = Number(text);
+  if (Number.isInteger(stored) && stored > schema.version) throw schemaTooNew('an operation', stored, schema);
+  if (!Number.isInteger(stored) || stored < 1 || String(stored) !== text) throw malformed(`schema '${text}'`);
   if (!operationTypes.some((known) => known === type)) throw malformed(`operation '${type}'`);
+  return stored;
 }
 
 function parseArgs(text: string | undefined): JsonValue {
@@ -126,6 +135,6 @@ function parseArgs(text: string | undefined): JsonValue {
 
 function malformed(what: string): GitStateError {
   return new GitStateError('VERIFY_FAILED', `the commit message was not written by gitstate: ${what}`, {
-    hint: 'git state doctor',
+    hint: 'git state verify',
   });
 }

@@ -1,20 +1,12 @@
 import type { z } from 'zod';
-import {
-  Checkpoint,
-  CostSheet,
-  Feature,
-  Preset,
-  Session,
-  StoreInfo,
-  schemaVersion,
-  Worker,
-} from '../core/entities.ts';
+import { Checkpoint, CostSheet, Feature, Preset, Session, StoreInfo, Worker } from '../core/entities.ts';
 import { keyOf } from '../core/ids.ts';
-import { jsonDepthMax, jsonFault } from '../core/json.ts';
+import { type JsonValue, jsonDepthMax, jsonFault } from '../core/json.ts';
 import { type Contents, emptyContents, type State } from '../core/state.ts';
 import type { Table } from '../core/table.ts';
 import { GitStateError } from '../errors.ts';
 import { canonicalJson } from './canonical.ts';
+import { currentSchema, migrateDocument, type Schema, schemaTooNew } from './migrate.ts';
 import {
   artifactPath,
   checkpointPath,
@@ -108,27 +100,38 @@ function entityChange<V>(path: string, schema: z.ZodType<V>, value: V | null): F
 /** An entity read from its file, ready to stand in a state. */
 export type FileEntity = { key: string; value: unknown };
 
+/** In which schema files are stored, and which one the reader knows. */
+export interface Reading {
+  schema: Schema;
+  stored: number;
+}
+
+const currentReading: Reading = { schema: currentSchema, stored: currentSchema.version };
+
 /** Reads the text of a state file. @throws CORRUPT_STATE, SCHEMA_TOO_NEW */
-export function parseFile(place: PlacedEntity, path: string, text: string): FileEntity {
+export function parseFile(
+  place: PlacedEntity,
+  path: string,
+  text: string,
+  reading: Reading = currentReading,
+): FileEntity {
+  const read = <V>(schema: z.ZodType<V>) => parsed(schema, path, documentOf(place, path, text, reading));
   switch (place.kind) {
     case 'store':
-      return { key: '', value: parseStore(path, text) };
+      return { key: '', value: read(StoreInfo) };
     case 'preset':
-      return checked(Preset, path, text, ({ name }) => ({ id: name, home: presetPath(name) }));
+      return placed(path, read(Preset), ({ name }) => [name, presetPath(name)]);
     case 'session':
-      return checked(Session, path, text, ({ id }) => ({ id, home: sessionPath(id) }));
+      return placed(path, read(Session), ({ id }) => [id, sessionPath(id)]);
     case 'feature':
-      return checked(Feature, path, text, ({ id }) => ({ id, home: featurePath(place.session, id) }));
+      return placed(path, read(Feature), ({ id }) => [id, featurePath(place.session, id)]);
     case 'worker':
-      return checked(Worker, path, text, ({ id }) => ({ id, home: workerPath(place.session, id) }));
+      return placed(path, read(Worker), ({ id }) => [id, workerPath(place.session, id)]);
     case 'checkpoint':
-      return checked(Checkpoint, path, text, ({ name }) => ({
-        id: name,
-        home: checkpointPath(place.session, name),
-      }));
+      return placed(path, read(Checkpoint), ({ name }) => [name, checkpointPath(place.session, name)]);
     case 'cost':
       requireHome(path, costPath(place.session, place.day, keyOf(place.id)), place.id);
-      return { key: `${place.day}/${keyOf(place.id)}`, value: parsed(CostSheet, path, text) };
+      return { key: `${place.day}/${keyOf(place.id)}`, value: read(CostSheet) };
     case 'readme':
     case 'payload':
     case 'artifact':
@@ -138,32 +141,31 @@ export function parseFile(place: PlacedEntity, path: string, text: string): File
   }
 }
 
-function parseStore(path: string, text: string): StoreInfo {
+/** The document of a file in the schema that the reader knows. */
+function documentOf(place: PlacedEntity, path: string, text: string, { schema, stored }: Reading): JsonValue {
   const document = parseJson(path, text);
-  const schema =
-    typeof document === 'object' && document !== null && 'schema' in document ? document.schema : null;
-  if (typeof schema === 'number' && schema > schemaVersion) {
-    throw new GitStateError(
-      'SCHEMA_TOO_NEW',
-      `the store has schema ${schema}, this gitstate knows ${schemaVersion}`,
-      {
-        hint: 'install a newer gitstate: npm install -g gitstate',
-        details: { schema, supported: schemaVersion },
-      },
-    );
-  }
-  return parsed(StoreInfo, path, text);
+  if (place.kind !== 'store') return migrateDocument(schema, stored, place, document);
+  const own = schemaOf(document);
+  if (own === null) return document;
+  if (own > schema.version) throw schemaTooNew('the store', own, schema);
+  const migrated = migrateDocument(schema, own, place, document);
+  // What is stored is not what is known: the number stays until every file was brought up to it.
+  return own === schema.version ? migrated : { ...(migrated as object), schema: own };
+}
+
+/** The number under `schema`; null where there is none. */
+function schemaOf(document: JsonValue): number | null {
+  const schema = typeof document === 'object' && document !== null && 'schema' in document && document.schema;
+  return typeof schema === 'number' ? schema : null;
 }
 
 /** @param placeFor the id of an entity and the path at which its file belongs. */
-function checked<V>(
-  schema: z.ZodType<V>,
+function placed<V>(
   path: string,
-  text: string,
-  placeFor: (value: V) => { id: string; home: string },
+  value: V,
+  placeFor: (value: V) => readonly [id: string, home: string],
 ): FileEntity {
-  const value = parsed(schema, path, text);
-  const { id, home } = placeFor(value);
+  const [id, home] = placeFor(value);
   requireHome(path, home, id);
   return { key: keyOf(id), value };
 }
@@ -173,8 +175,8 @@ function requireHome(path: string, home: string, id: string): void {
   if (path !== home) throw corrupt(path, `names '${id}' inside, which belongs at '${home}'`);
 }
 
-function parsed<V>(schema: z.ZodType<V>, path: string, text: string): V {
-  const result = schema.safeParse(parseJson(path, text));
+function parsed<V>(schema: z.ZodType<V>, path: string, document: JsonValue): V {
+  const result = schema.safeParse(document);
   if (result.success) return result.data;
   throw corrupt(path, firstIssue(result.error));
 }
@@ -183,9 +185,9 @@ function firstIssue({ issues }: z.ZodError): string {
   return `${issues[0]?.path.join('.') || 'the document'}: ${issues[0]?.message}`;
 }
 
-function parseJson(path: string, text: string): unknown {
+function parseJson(path: string, text: string): JsonValue {
   if (Buffer.byteLength(text) > fileBytesMax) throw corrupt(path, 'is larger than 10 MiB');
-  let document: unknown;
+  let document: JsonValue;
   try {
     document = JSON.parse(text);
   } catch {

@@ -1,3 +1,4 @@
+import { schemaVersion } from './entities.ts';
 import type { Operation } from './operation.ts';
 import { applyArtifactPut } from './operations/artifact-put.ts';
 import { applyCheckpointCreate, applyCheckpointDelete } from './operations/checkpoint.ts';
@@ -19,25 +20,29 @@ import { applySessionEnd } from './operations/session-end.ts';
 import { applySessionRecover } from './operations/session-recover.ts';
 import { applySessionStart } from './operations/session-start.ts';
 import { applySessionUpdate } from './operations/session-update.ts';
+import { applyStateRepair } from './operations/state-repair.ts';
 import { applyStateRestore } from './operations/state-restore.ts';
 import { applyStateUndo } from './operations/state-undo.ts';
 import { applyStepAdvance } from './operations/step-advance.ts';
 import { applyStoreCleanup, applyStoreReset } from './operations/store-cleanup.ts';
 import { applyStoreImport } from './operations/store-import.ts';
 import { applyStoreInit } from './operations/store-init.ts';
+import { applyStoreMigrate } from './operations/store-migrate.ts';
 import type { Reads, State } from './state.ts';
 
 /** What an operation names and does not carry: the state of an earlier commit. The store loads it beforehand. */
 export interface Material {
   /** @throws NotLoaded's like: whatever makes the caller load `commit` and apply again. */
   stateAt(commit: string): State;
+  /** The schema of the commit that carries the operation; the newest by default. */
+  readonly schema?: number;
 }
 
 /** Returns the state after `operation`, or throws the coded refusal. Pure: no clock, no Git, no randomness. */
 export function apply(state: State, operation: Operation, material: Material): State {
   switch (operation.type) {
     case 'store.init':
-      return applyStoreInit(state, operation);
+      return applyStoreInit(state, operation, material.schema ?? schemaVersion);
     case 'session.start':
       return applySessionStart(state, operation);
     case 'session.update':
@@ -102,6 +107,10 @@ export function apply(state: State, operation: Operation, material: Material): S
       const { commit, parent } = operation.args;
       return applyStateUndo(state, operation, material.stateAt(parent), material.stateAt(commit));
     }
+    case 'state.repair':
+      return applyStateRepair(operation, material.stateAt(operation.args.commit));
+    case 'store.migrate':
+      return applyStoreMigrate(state, operation);
     default:
       return operation satisfies never;
   }
@@ -110,7 +119,8 @@ export function apply(state: State, operation: Operation, material: Material): S
 /** What must be loaded before `operation` can be applied. */
 export function reads(operation: Operation): Reads {
   const isOfStore = operation.session === null;
-  if (isOfStore && ['store.cleanup', 'state.undo'].includes(operation.type)) return { contents: 'all' };
+  if (isOfStore && ['store.cleanup', 'state.undo', 'store.migrate'].includes(operation.type))
+    return { contents: 'all' };
   if (operation.type === 'store.import') {
     const { sessions, removed = [] } = operation.args;
     const merged = sessions.filter(({ merge }) => merge).map(({ session }) => session.id);

@@ -19,12 +19,14 @@ import { describeSessionEnd } from './operations/session-end.ts';
 import { describeSessionRecover } from './operations/session-recover.ts';
 import { describeSessionStart } from './operations/session-start.ts';
 import { describeSessionUpdate } from './operations/session-update.ts';
+import { describeStateRepair } from './operations/state-repair.ts';
 import { describeStateRestore } from './operations/state-restore.ts';
 import { describeStateUndo } from './operations/state-undo.ts';
 import { describeStepAdvance } from './operations/step-advance.ts';
 import { describeStoreCleanup, describeStoreReset } from './operations/store-cleanup.ts';
 import { describeStoreImport } from './operations/store-import.ts';
 import { describeStoreInit } from './operations/store-init.ts';
+import { describeStoreMigrate } from './operations/store-migrate.ts';
 
 const subjectLengthMax = 72;
 
@@ -122,6 +124,10 @@ function subjectOf(operation: Operation): string {
       return describeStateRestore(operation);
     case 'state.undo':
       return describeStateUndo(operation);
+    case 'state.repair':
+      return describeStateRepair(operation);
+    case 'store.migrate':
+      return describeStoreMigrate(operation);
     default:
       return operation satisfies never;
   }

@@ -181,10 +181,12 @@ export const Preset = z.strictObject({
 });
 export type Preset = z.infer<typeof Preset>;
 
+/** The schema that is written. */
 export const schemaVersion = 1;
 
 export const StoreInfo = z.strictObject({
-  schema: z.literal(schemaVersion),
+  /** The schema in which the files stand; an older one until the next write. */
+  schema: z.int().min(1),
   /** Random id of this lineage: two stores that meet can be told apart. */
   store: z.string().regex(/^[a-z0-9]{8,64}$/),
   created_at: Instant,

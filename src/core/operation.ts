@@ -19,12 +19,14 @@ import { SessionArchive, SessionComplete, SessionFail } from './operations/sessi
 import { SessionRecover } from './operations/session-recover.ts';
 import { SessionStart } from './operations/session-start.ts';
 import { SessionUpdate } from './operations/session-update.ts';
+import { StateRepair } from './operations/state-repair.ts';
 import { StateRestore } from './operations/state-restore.ts';
 import { StateUndo } from './operations/state-undo.ts';
 import { StepDone, StepFail, StepSkip, StepStart } from './operations/step-advance.ts';
 import { StoreCleanup, StoreReset } from './operations/store-cleanup.ts';
 import { StoreImport } from './operations/store-import.ts';
 import { StoreInit } from './operations/store-init.ts';
+import { StoreMigrate } from './operations/store-migrate.ts';
 
 /** Every validated mutation. One operation is one commit, and the commit carries it whole. */
 export const Operation = z.discriminatedUnion('type', [
@@ -59,10 +61,12 @@ export const Operation = z.discriminatedUnion('type', [
   CheckpointDelete,
   StateRestore,
   StateUndo,
+  StateRepair,
   PresetPut,
   StoreCleanup,
   StoreReset,
   StoreImport,
+  StoreMigrate,
 ]);
 export type Operation = z.infer<typeof Operation>;
 export type OperationType = Operation['type'];

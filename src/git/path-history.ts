@@ -1,3 +1,5 @@
+import { isGitStateError } from '../errors.ts';
+import { damagedObject } from './cat-file.ts';
 import type { Oid } from './objects.ts';
 import type { Repository } from './repository.ts';
 
@@ -24,8 +26,25 @@ interface Range {
 
 /** The commits on the first line of `tip` that touched the files, newest first. Git compares the trees above the
  *  files alone, so it costs what a walk limited to a path costs, however large the rest of the state is.
- *  @throws GIT_FAILED. Source: git-rev-list(1), git-diff-tree(1). */
-export async function pathHistory({ git }: Repository, { tip, since, paths }: Range): Promise<PathCommit[]> {
+ *  @throws CORRUPT_STATE where an object is damaged, GIT_FAILED. Source: git-rev-list(1), git-diff-tree(1). */
+export async function pathHistory(repository: Repository, range: Range): Promise<PathCommit[]> {
+  try {
+    return await walked(repository, range);
+  } catch (error) {
+    throw damageIn(error);
+  }
+}
+
+/** A walk that fails because an object cannot be read says so in Git's words. */
+function damageIn(error: unknown): unknown {
+  if (!isGitStateError(error, 'GIT_FAILED')) return error;
+  const { stderr } = error.details as { stderr?: string };
+  const said = /(?:is empty|is corrupt|could not read|unable to (?:read|unpack|parse)|bad object|missing)/i;
+  const [, folder = '', rest] = /\b([0-9a-f]{2})\/?([0-9a-f]{38,62})\b/.exec(stderr ?? '') ?? [];
+  return rest !== undefined && said.test(stderr!) ? damagedObject(folder + rest, stderr) : error;
+}
+
+async function walked({ git }: Repository, { tip, since, paths }: Range): Promise<PathCommit[]> {
   const range = ['--end-of-options', tip, ...(since === undefined ? [] : [`^${since}`])];
   const list = ['--literal-pathspecs', 'rev-list', '--first-parent', ...range, '--', ...paths];
   const { stdout: commits } = await git.run(list, { timeoutMs: 300_000 });

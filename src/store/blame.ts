@@ -64,9 +64,9 @@ export async function lastSetter(
   return null;
 }
 
-async function setterOf({ reader }: History, oid: string): Promise<Setter> {
+async function setterOf({ reader, schema }: History, oid: string): Promise<Setter> {
   const commit = (await readCommit(reader, oid))!;
-  const operation = await operationOf(reader, commit);
+  const operation = await operationOf(reader, commit, schema);
   const at = new Date(commit.author.at * 1000).toISOString().replace('.000Z', 'Z');
   return { commit: oid, at, op: operation?.type ?? null, actor: commit.author.name };
 }

@@ -10,7 +10,7 @@ import type { Entry, Tree } from './tree.ts';
 /** The last state read, kept on disk so that the next process reads only what has changed since. It is keyed by commit
  *  and checked by a digest; anything odd about it means that it is not there. Deleting it is always safe. */
 
-const version = 1;
+const version = 2;
 /** Files that may have changed before the cache is written anew: reading those few again is cheaper than writing all. */
 const staleMin = 64;
 
@@ -35,8 +35,11 @@ export class SnapshotCache {
   readonly #path: string;
   #stored: Snapshot | null = null;
   #offered: Snapshot | null = null;
+  readonly #title: string;
 
-  constructor(directory: string, branchRef: string) {
+  /** @param schema to which what is kept was brought up. */
+  constructor(directory: string, branchRef: string, schema: number) {
+    this.#title = `gitstate-cache ${version}.${schema}`;
     this.#directory = directory;
     this.#path = join(
       directory,
@@ -51,12 +54,26 @@ export class SnapshotCache {
       const text = readFileSync(this.#path, 'utf8');
       const end = text.indexOf('\n');
       const body = text.slice(end + 1);
-      if (text.slice(0, end) !== headerOf(body)) return null;
+      if (text.slice(0, end) !== headerOf(this.#title, body)) return null;
       this.#stored = unpack(JSON.parse(body) as Packed);
       return this.#stored;
     } catch {
       return null;
     }
+  }
+
+  /** Whether something stands where the cache belongs and is none; one of another version is merely old. */
+  async isDamaged(): Promise<boolean> {
+    const stat = lstatSync(this.#path, { throwIfNoEntry: false });
+    const directory = lstatSync(this.#directory, { throwIfNoEntry: false });
+    if (!stat) return directory !== undefined && !directory.isDirectory();
+    if (stat.isFile() && this.#isOld()) return false;
+    return (await this.read()) === null;
+  }
+
+  #isOld(): boolean {
+    const title = readFileSync(this.#path, 'latin1').slice(0, 80).split('\n')[0]!;
+    return /^gitstate-cache [\d.]+ [0-9a-f]{40}$/.test(title) && !title.startsWith(`${this.#title} `);
   }
 
   /** Notes the newest snapshot; it is written when the process is done. */
@@ -74,7 +91,10 @@ export class SnapshotCache {
       mkdirSync(this.#directory, { recursive: true });
       if (!lstatSync(this.#directory).isDirectory()) return;
       const body = JSON.stringify(pack(snapshot));
-      await writeFileAtomic(this.#path, `${headerOf(body)}\n${body}`, { fsync: false, mode: 0o600 });
+      await writeFileAtomic(this.#path, `${headerOf(this.#title, body)}\n${body}`, {
+        fsync: false,
+        mode: 0o600,
+      });
       this.#stored = snapshot;
     } catch {
       // The next process reads from Git.
@@ -82,8 +102,8 @@ export class SnapshotCache {
   }
 }
 
-function headerOf(body: string): string {
-  return `gitstate-cache ${version} ${createHash('sha1').update(body).digest('hex')}`;
+function headerOf(title: string, body: string): string {
+  return `${title} ${createHash('sha1').update(body).digest('hex')}`;
 }
 
 function countChanges(before: State, after: State): number {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { currentSchema, type Schema } from '../codec/migrate.ts';
 import { defaultTagPrefix, leaseRef, seenRefOf, tagRef } from '../codec/tag.ts';
 import type { Feature } from '../core/entities.ts';
 import { parseDuration } from '../core/time.ts';
@@ -16,6 +17,7 @@ import type { Repository } from '../git/repository.ts';
 import { ObjectWriter } from '../git/writer.ts';
 import { SnapshotCache } from './cache.ts';
 import { type HeldLease, readLease } from './lease.ts';
+import { goneFault, movedFault } from './moved.ts';
 import { Mutex } from './mutex.ts';
 import { type Point, resolvePoint } from './point.ts';
 import { defaultWorktreeRoot } from './proposals/claim-code.ts';
@@ -31,6 +33,8 @@ export interface EngineOptions {
   remote?: string | undefined;
   /** Registers what is to be done when the process exits by itself. */
   onExit?: ((callback: () => void) => void) | undefined;
+  /** The schema that is written, and how older ones are brought up to it. */
+  schema?: Schema | undefined;
 }
 
 /** From this many objects on, one small pack is cheaper than loose objects. */
@@ -47,6 +51,8 @@ export class Engine {
   readonly mutex: Mutex;
   /** Our own folder in the common Git directory. */
   readonly directory: string;
+  readonly schema: Schema;
+  readonly cacheDirectory: string;
   readonly durable: boolean;
   readonly driftMs: number;
   /** Whether renewals stand on the branch, too: `gitstate.leases` is `branch`. */
@@ -62,6 +68,10 @@ export class Engine {
   /** Whether the branch itself was there at the last `tip`, so that the state does not stand on its remote's alone. */
   #branchSeen = false;
   #latest: Snapshot = emptySnapshot;
+  /** The tip that was found to hold all that gitstate had put on the branch. */
+  #unmoved: string | null = null;
+  /** The tip whose commit and tree were read or written by this process. */
+  #sound: string | null = null;
   #cacheTried = false;
   readonly #leases = new Map<string, HeldLease>();
   /** The tree under each lease. Git knows it anyway; other readers find it once it was written. */
@@ -75,6 +85,8 @@ export class Engine {
     this.remoteName = options.remote ?? (config.get('gitstate.remote') || undefined);
     this.identity = committerIdentity(config, options.env.variables);
     this.directory = join(commonDir, 'gitstate');
+    this.schema = options.schema ?? currentSchema;
+    this.cacheDirectory = join(this.directory, 'cache');
     this.durable = config.bool('gitstate.durable', true);
     this.driftMs = parseDuration(config.get('gitstate.drift') ?? '') ?? 30_000;
     this.renewsOnBranch = config.get('gitstate.leases') === 'branch';
@@ -94,7 +106,7 @@ export class Engine {
       },
     });
     this.#writer = new ObjectWriter({ objectsDir, objectFormat, fsync: this.durable });
-    this.#cache = new SnapshotCache(join(this.directory, 'cache'), this.branchRef);
+    this.#cache = new SnapshotCache(this.cacheDirectory, this.branchRef, this.schema.version);
   }
 
   /** @throws GIT_NOT_FOUND, NOT_A_REPOSITORY */
@@ -141,9 +153,46 @@ export class Engine {
     return this.#branchSeen;
   }
 
-  /** The state of the branch as it is now. */
+  /** The state of the branch as it is now. @throws CORRUPT_STATE also as `requireUnmoved` does. */
   async current(wanted: Wanted): Promise<Snapshot> {
-    return this.at(await this.tip(), wanted);
+    const tip = await this.tip();
+    await this.requireUnmoved(tip);
+    return this.at(tip, wanted);
+  }
+
+  /** What has been acknowledged stays in the history: a branch that was deleted, reset or pushed over is not followed.
+   *  @param tip where the branch stands. @throws CORRUPT_STATE */
+  async requireUnmoved(tip: string | null): Promise<void> {
+    if (tip !== null && tip === this.#unmoved) return;
+    const fault = tip === null ? await goneFault(this) : await movedFault(this, tip);
+    if (fault) throw fault;
+    this.#unmoved = tip;
+  }
+
+  /** Makes sure that what is about to be written upon is there: a state from the cache says nothing of it.
+   *  @throws CORRUPT_STATE */
+  async requireSound({ commit, tree }: Snapshot): Promise<void> {
+    if (commit === null || commit === this.#sound) return;
+    const objects = await Promise.all([commit, tree!.oid].map((oid) => this.reader.read(oid)));
+    for (const [index, object] of objects.entries()) {
+      if (object) continue;
+      const oid = [commit, tree!.oid][index]!;
+      throw new GitStateError('CORRUPT_STATE', `object ${oid} of the newest state is missing`, {
+        hint: 'git state doctor --repair',
+        details: { object: oid, commit },
+      });
+    }
+    this.#sound = commit;
+  }
+
+  /** The commit of the state that is kept on disk; null where there is none in one piece. */
+  async cachedCommit(): Promise<string | null> {
+    return (await this.#cache.read())?.commit ?? null;
+  }
+
+  /** Whether the file of the cache is there and cannot be used. */
+  get cacheIsDamaged(): Promise<boolean> {
+    return this.#cache.isDamaged();
   }
 
   /** The state as of the tip `commit`; the next call reads only what has changed since. */
@@ -155,7 +204,7 @@ export class Engine {
     }
     if (this.#latest.commit === commit && holds(this.#latest, wanted)) return this.#latest;
     try {
-      this.#latest = await readSnapshot(this.reader, commit, this.#latest, wanted);
+      this.#latest = await readSnapshot(this.reader, commit, this.#latest, wanted, this.schema);
     } catch (error) {
       throw await this.#withCulprit(error, commit);
     }
@@ -179,13 +228,15 @@ export class Engine {
   /** Takes a snapshot that this process itself has just published. */
   landed(snapshot: Snapshot): void {
     this.#latest = snapshot;
+    this.#unmoved = snapshot.commit;
+    this.#sound = snapshot.commit;
     this.#cache.offer(snapshot);
   }
 
   /** The whole state as of any commit. */
   async past(commit: string): Promise<Snapshot> {
     try {
-      return await readSnapshot(this.reader, commit, this.#latest, 'all');
+      return await readSnapshot(this.reader, commit, this.#latest, 'all', this.schema);
     } catch (error) {
       throw await this.#withCulprit(error, commit);
     }

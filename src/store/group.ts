@@ -2,7 +2,8 @@ import { headRefs, leaseRef } from '../codec/tag.ts';
 import { apply } from '../core/apply.ts';
 import type { Feature } from '../core/entities.ts';
 import { Operation } from '../core/operation.ts';
-import { NotLoaded, type State } from '../core/state.ts';
+import { contentsBySession } from '../core/select.ts';
+import { NotLoaded, requireStore, type State } from '../core/state.ts';
 import { instantOf } from '../core/time.ts';
 import { GitStateError } from '../errors.ts';
 import type { Engine } from './engine.ts';
@@ -79,18 +80,32 @@ export class Decider {
 
   /** Takes one decision on top of the group so far, and writes down what follows from it. */
   async #step(waiting: Waiting, group: Group): Promise<Landed> {
-    const before = group.tip;
     const judged: Judged = new Map();
-    const { operation, decision, after } = await this.#decideOne(waiting, before, judged);
+    let decided = await this.#decideOne(waiting, group.tip, judged);
+    if (decided.operation !== null && decided.operation.type !== 'store.migrate' && this.#isOld(group.tip)) {
+      // The first write of a newer gitstate: every file is brought up to its schema, in a commit of its own.
+      await this.#add(group, ...this.#migration(group.tip), new Map());
+      judged.clear();
+      decided = await this.#decideOne(waiting, group.tip, judged);
+    }
+    const { operation, decision, after } = decided;
     if (operation === null) {
       if (decision.renewal) this.#renew(decision.renewal, group);
-      return landedOf(null, null, decision, before.state, before.state);
+      return landedOf(null, null, decision, group.tip.state, group.tip.state);
     }
-    const { repository, identity, tagPrefix } = this.#engine;
-    const recorder = { format: repository.objectFormat, identity };
-    const { snapshot, author, objects } = record(recorder, before, operation, after);
+    const before = group.tip.state;
+    const commit = await this.#add(group, operation, after, judged);
+    if (decision.renewal) this.#renew(decision.renewal, group);
+    return landedOf(commit, operation, decision, before, after);
+  }
+
+  /** Writes an operation down behind those of the group. @returns its commit. */
+  async #add(group: Group, operation: Operation, after: State, judged: Judged): Promise<string> {
+    const { repository, identity, schema, tagPrefix } = this.#engine;
+    const recorder = { format: repository.objectFormat, identity, schema: schema.version };
+    const { snapshot, author, objects } = record(recorder, group.tip, operation, after);
     const stamp = { ...recorder, tagPrefix, commit: snapshot.commit, author };
-    const wanted = wantedRefs(before.state, after, stamp);
+    const wanted = wantedRefs(group.tip.state, after, stamp);
     group.objects.push(...objects, ...wanted.objects);
     for (const [ref, oid] of wanted.refs) {
       if (!(await this.#canHold(ref, oid))) continue;
@@ -98,15 +113,34 @@ export class Decider {
       if (judged.has(ref) && !group.refs.has(ref)) group.expected.set(ref, judged.get(ref)!);
       group.refs.set(ref, oid);
     }
-    if (decision.renewal) this.#renew(decision.renewal, group);
     group.operations.push(operation);
     group.tip = snapshot;
-    return landedOf(snapshot.commit, operation, decision, before.state, after);
+    return snapshot.commit;
   }
 
   /** A checkpoint that comes back may name a code head that Git has collected meanwhile: there is nothing to hold. */
   async #canHold(ref: string, oid: string | null): Promise<boolean> {
     return oid === null || !ref.startsWith(headRefs) || (await this.#engine.reader.info(oid)) !== null;
+  }
+
+  #isOld({ state }: Snapshot): boolean {
+    return state.store !== null && state.store.schema < this.#engine.schema.version;
+  }
+
+  #migration({ state, at }: Snapshot): [Operation, State] {
+    const { env, identity, schema } = this.#engine;
+    // Files can only be written anew where they are known: this loads every session.
+    contentsBySession(state);
+    const operation = Operation.parse({
+      type: 'store.migrate',
+      session: null,
+      actor: identity.name,
+      at: instantOf(Math.max(env.now(), at * 1000)),
+      id: env.randomId(),
+      request: null,
+      args: { from: requireStore(state).schema, to: schema.version },
+    });
+    return [operation, apply(state, operation, { stateAt: never })];
   }
 
   async #decideOne(waiting: Waiting, { commit, at, state }: Snapshot, judged: Judged): Promise<Decided> {
@@ -115,7 +149,7 @@ export class Decider {
       const decision = waiting.proposal.decide(waiting.request, view);
       if ('unchanged' in decision) return { operation: null, decision, after: state };
       const operation = this.#operationOf(waiting, decision, view);
-      const after = apply(state, operation, { stateAt: view.stateAt });
+      const after = apply(state, operation, { stateAt: view.stateAt, schema: view.schema });
       // A note changes no file on purpose; anything else that changes nothing is no event.
       if (after !== state || operation.type === 'note.add') return { operation, decision, after };
       return { operation: null, decision: unchangedBy(operation), after: state };
@@ -140,8 +174,8 @@ export class Decider {
 
   #viewOf(waiting: Waiting, snapshot: Pick<Snapshot, 'commit' | 'at' | 'state'>, judged: Judged): View {
     const engine = this.#engine;
-    const { env, identity, driftMs, renewsOnBranch, reader, repository, worktreeRoot } = engine;
-    const history = { reader, repository };
+    const { env, identity, driftMs, renewsOnBranch, reader, repository, worktreeRoot, schema } = engine;
+    const history = { reader, repository, schema };
     const tip = snapshot.commit ?? '';
     const nowMs = env.now();
     const tokenSecretPart = () => {
@@ -159,6 +193,7 @@ export class Decider {
       driftMs,
       renewsOnBranch,
       worktreeRoot,
+      schema: schema.version,
       derivedWorker: this.#derivedWorker,
       // Only a claim asks for it.
       get tokenSecretPart() {
@@ -198,13 +233,13 @@ export class Decider {
   /** The first result of an operation id that was used before. @throws INVALID_INPUT for other arguments. */
   async #repeated(waiting: Waiting, base: Snapshot): Promise<Landed | null> {
     if (base.commit === null) return null;
-    const { reader, repository } = this.#engine;
+    const { reader, repository, schema } = this.#engine;
     const commit = await findOperation({ reader, repository }, base.commit, waiting.operationId);
     if (!commit) {
       if (await isCutOff({ reader, repository }, base.commit)) throw outOfSight(waiting.operationId);
       return null;
     }
-    const operation = (await operationOf(reader, commit))!;
+    const operation = (await operationOf(reader, commit, schema))!;
     if (operation.request !== waiting.requestHash) {
       throw new GitStateError(
         'INVALID_INPUT',
@@ -222,6 +257,10 @@ export class Decider {
       repeated: true,
     };
   }
+}
+
+function never(): never {
+  throw new TypeError('this operation needs no other state');
 }
 
 function outOfSight(id: string): GitStateError {

@@ -1,4 +1,5 @@
 import { decodeMessage } from '../codec/message.ts';
+import { currentSchema, type Schema } from '../codec/migrate.ts';
 import type { Operation } from '../core/operation.ts';
 import { GitStateError } from '../errors.ts';
 import { type Commit, decodeCommit } from '../git/commit.ts';
@@ -13,6 +14,8 @@ export interface HistoryCommit extends Required<Commit> {
 }
 
 export interface History {
+  /** In which operations are read; by default the newest there is. */
+  schema?: Schema;
   reader: ObjectReader;
   repository: Repository;
 }
@@ -48,13 +51,17 @@ export async function readCommit(reader: ObjectReader, oid: string): Promise<His
 
 /** The operation of a commit; null for one that was made by hand.
  *  @throws VERIFY_FAILED for a commit that claims to be ours and is not, SCHEMA_TOO_NEW. */
-export async function operationOf(reader: ObjectReader, commit: HistoryCommit): Promise<Operation | null> {
+export async function operationOf(
+  reader: ObjectReader,
+  commit: HistoryCommit,
+  schema: Schema = currentSchema,
+): Promise<Operation | null> {
   const payload = /^gitstate-args-oid: (.*)$/m.exec(commit.message)?.[1];
   const text = payload === undefined ? '' : await readPayload(reader, payload);
   if (commit.charset !== 'utf8' && /^gitstate-/m.test(commit.message)) {
     throw new GitStateError('VERIFY_FAILED', `commit ${commit.oid.slice(0, 12)} is not written in UTF-8`);
   }
-  return decodeMessage(commit.message, commit.author, () => text);
+  return decodeMessage(commit.message, commit.author, () => text, schema);
 }
 
 /** An operation of the history, between the states before and after it. */
@@ -72,7 +79,7 @@ export async function pastOperation(history: History, tip: string, oid: string):
   const commit = await readCommit(history.reader, oid);
   if (commit && (await isAncestor(history.repository, oid, tip))) {
     const parent = commit.parents[0] ?? null;
-    return { commit: oid, parent, operation: await operationOf(history.reader, commit) };
+    return { commit: oid, parent, operation: await operationOf(history.reader, commit, history.schema) };
   }
   throw new GitStateError('COMMIT_NOT_FOUND', `no commit '${oid}' in the history of the state`, {
     hint: 'see what there is with `git state log`',

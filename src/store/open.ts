@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { Schema } from '../codec/migrate.ts';
 import { idFault } from '../core/ids.ts';
 import type { Env } from '../env.ts';
 import { streamBlob } from '../git/reader.ts';
@@ -20,6 +21,7 @@ import { runnerMethods } from './api/runner.ts';
 import { sessionMethods } from './api/sessions.ts';
 import { syncMethods } from './api/sync.ts';
 import { undoMethods } from './api/undo.ts';
+import { verifyMethods } from './api/verify.ts';
 import { watchMethods } from './api/watch.ts';
 import { readClaimFile } from './claim-file.ts';
 import { contactedAt } from './contact.ts';
@@ -51,6 +53,8 @@ export interface Surroundings {
   env: Env;
   cwd: string;
   onExit?: (callback: () => void) => void;
+  /** The schema that is written; the newest by default. */
+  schema?: Schema;
 }
 
 export type Store = Awaited<ReturnType<typeof openStoreIn>>;
@@ -67,6 +71,7 @@ export async function openStoreIn(options: StoreOptions, surroundings: Surroundi
     branch: options.branch,
     remote: options.remote,
     onExit: surroundings.onExit,
+    schema: surroundings.schema,
   });
   const worker = derivedWorker(engine);
   const settings = remoteSettings(engine.repository, options);
@@ -105,6 +110,7 @@ export async function openStoreIn(options: StoreOptions, surroundings: Surroundi
     ...overviewMethods(context),
     ...syncMethods(context),
     ...undoMethods(context),
+    ...verifyMethods(context),
     ...watchMethods(context),
 
     /** What only a runner of commands needs. */

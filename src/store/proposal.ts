@@ -29,6 +29,8 @@ export interface View {
   readonly renewsOnBranch: boolean;
   /** Folder for worktrees, relative to the main worktree. */
   readonly worktreeRoot: string;
+  /** The schema that is written. */
+  readonly schema: number;
   lease(session: string, feature: Feature): HeldLease | null;
   /** What a ref holds; null if there is none. */
   ref(name: string): string | null;

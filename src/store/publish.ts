@@ -87,14 +87,15 @@ export async function publishHere(
   held: Held,
 ): Promise<boolean> {
   const current = new Map<string, string | null>();
-  await Promise.all(
-    [...refs.keys()].map(async (ref) => {
+  await Promise.all([
+    engine.requireSound(base),
+    ...[...refs.keys()].map(async (ref) => {
       current.set(
         ref,
         expected.has(ref) ? expected.get(ref)! : ((await engine.reader.info(ref))?.oid ?? null),
       );
     }),
-  );
+  ]);
   const moves = movesFrom(current, refs);
   const branchMoves = snapshot.commit !== base.commit;
   // A clone that knows the branch only from its remote makes its own with the first write.

@@ -1,10 +1,13 @@
+import { createHash } from 'node:crypto';
+import { joinDigest } from '../codec/digest.ts';
 import { encodeArgs, encodeMessage, inlineArgsMax, payloadPartMax } from '../codec/message.ts';
+import { currentSchema } from '../codec/migrate.ts';
 import { payloadPath } from '../codec/paths.ts';
 import { changedFiles, type FileChange } from '../codec/tree.ts';
 import type { Operation } from '../core/operation.ts';
-import type { State } from '../core/state.ts';
+import { emptyState, type State } from '../core/state.ts';
 import { millisecondsOf } from '../core/time.ts';
-import { encodeCommit } from '../git/commit.ts';
+import { type Commit, encodeCommit } from '../git/commit.ts';
 import type { Identity } from '../git/identity.ts';
 import { type NewObject, newObject, type ObjectFormat } from '../git/objects.ts';
 import type { Signature } from '../git/signature.ts';
@@ -21,39 +24,55 @@ export interface Recorded {
 export interface Recorder {
   format: ObjectFormat;
   identity: Identity;
+  /** The schema in which it is written; the newest by default. */
+  schema?: number;
 }
 
 /** Makes the objects of one commit on top of `before`. Nothing is stored yet. */
-export function record(
-  { format, identity }: Recorder,
-  before: Snapshot,
-  operation: Operation,
-  after: State,
-): Recorded {
+export function record(recorder: Recorder, before: Snapshot, operation: Operation, after: State): Recorded {
+  const { format, identity, schema = currentSchema.version } = recorder;
   const objects: NewObject[] = [];
-  const changes = changedFiles(before.state, after);
   const argsText = encodeArgs(operation);
-  const large = Buffer.byteLength(argsText) > inlineArgsMax;
-  // A payload belongs to one commit alone, so the one of the commit before goes.
-  if (large) changes.push(...payloadFiles(operation.id, argsText));
-  const trunk = withoutPayload(before.tree);
-  const tree =
-    changes.length === 0 && trunk === before.tree && trunk
-      ? trunk
-      : changeTree(trunk, changes, format, objects);
-  const payload = large ? payloadTreeOf(tree, operation.id) : null;
+  const payload = Buffer.byteLength(argsText) > inlineArgsMax;
+  const tree = treeAfter(before, after, payload ? payloadFiles(operation.id, argsText) : [], format, objects);
+  const payloadTree = payload ? payloadTreeOf(tree, operation.id) : null;
   const at = Math.floor(millisecondsOf(operation.at) / 1000);
   const author = { name: operation.actor, email: identity.email, at, timezone: '+0000' };
-  const body = encodeCommit({
-    tree: tree.oid,
-    parents: before.commit === null ? [] : [before.commit],
-    author,
-    committer: { ...identity, at, timezone: '+0000' },
-    message: encodeMessage(operation, argsText, payload),
-  });
+  const body = encodeCommit(
+    digested({
+      tree: tree.oid,
+      parents: before.commit === null ? [] : [before.commit],
+      author,
+      committer: { ...identity, at, timezone: '+0000' },
+      message: encodeMessage(operation, argsText, payloadTree, schema),
+    }),
+  );
   const commit = newObject(format, 'commit', body);
   objects.push(commit);
   return { snapshot: { commit: commit.oid, at, tree, state: after }, author, objects };
+}
+
+/** The commit with the digest of all that it says but for signatures, which come later, as the end of its message. */
+export function digested(commit: Commit): Commit {
+  const bare = encodeCommit({ ...commit, extraHeaders: '' });
+  const digest = createHash('sha256').update(bare).digest('hex');
+  return { ...commit, message: joinDigest(commit.message, digest) };
+}
+
+function treeAfter(
+  before: Snapshot,
+  after: State,
+  payload: readonly FileChange[],
+  format: ObjectFormat,
+  objects: NewObject[],
+): Tree {
+  // In a new schema any file may be another.
+  const migrates = before.state.store !== null && before.state.store.schema !== after.store?.schema;
+  const changes = changedFiles(migrates ? emptyState : before.state, after);
+  // A payload belongs to one commit alone, so the one of the commit before goes.
+  const trunk = migrates ? null : withoutPayload(before.tree);
+  if (changes.length === 0 && payload.length === 0 && trunk && trunk === before.tree) return trunk;
+  return changeTree(trunk, [...changes, ...payload], format, objects);
 }
 
 function payloadFiles(operationId: string, text: string): FileChange[] {

@@ -37,6 +37,7 @@ export interface Replayed {
 const neverReplayed: ReadonlySet<OperationType> = new Set([
   'state.restore',
   'state.undo',
+  'state.repair',
   'store.import',
   'store.reset',
   'store.cleanup',
@@ -59,11 +60,12 @@ export async function replay(
     const label = { commit: oid, subject };
     let operation: Operation | null = null;
     try {
-      operation = await operationOf(engine.reader, commit);
+      operation = await operationOf(engine.reader, commit, engine.schema);
       if (operation === null) throw byHand(oid);
       if (known.has(operation.id)) continue;
       // Both began with one; the other's stands.
       if (operation.type === 'store.init' && publication.tip.state.store) continue;
+      if (operation.type === 'store.migrate' && isMigrated(publication, operation.args.to)) continue;
       if (neverReplayed.has(operation.type)) throw unseen(operation);
       if (await replayOne(engine, publication, operation)) replayed += 1;
     } catch (error) {
@@ -83,6 +85,11 @@ export async function replay(
   return { replayed, rejected };
 }
 
+/** Whether the other side has brought its files up as well. */
+function isMigrated({ tip }: Publication, to: number): boolean {
+  return (tip.state.store?.schema ?? 0) >= to;
+}
+
 async function replayOne(engine: Engine, publication: Publication, given: Operation): Promise<boolean> {
   const before = publication.tip;
   const at = instantOf(Math.max(Date.parse(given.at), before.at * 1000));
@@ -91,10 +98,10 @@ async function replayOne(engine: Engine, publication: Publication, given: Operat
   const stateAt = () => {
     throw unseen(given);
   };
-  const after = apply(before.state, operation, { stateAt });
+  const { repository, identity, schema, tagPrefix } = engine;
+  const after = apply(before.state, operation, { stateAt, schema: schema.version });
   if (after === before.state && operation.type !== 'note.add') return false;
-  const { repository, identity, tagPrefix } = engine;
-  const recorder = { format: repository.objectFormat, identity };
+  const recorder = { format: repository.objectFormat, identity, schema: schema.version };
   const { snapshot, author, objects } = record(recorder, before, operation, after);
   const stamp = { ...recorder, tagPrefix, commit: snapshot.commit, author };
   const wanted = wantedRefs(before.state, after, stamp);

@@ -1,12 +1,13 @@
-import { type PlacedEntity, placeOf } from '../codec/paths.ts';
-import { corrupt, fileBytesMax, parseFile } from '../codec/tree.ts';
+import { currentSchema, type Schema } from '../codec/migrate.ts';
+import { type PlacedEntity, placeOf, storePath } from '../codec/paths.ts';
+import { corrupt, type FileEntity, fileBytesMax, parseFile, type Reading } from '../codec/tree.ts';
 import { keyOf } from '../core/ids.ts';
 import { type ArtifactRef, type Contents, emptyContents, emptyState, type State } from '../core/state.ts';
 import type { Table } from '../core/table.ts';
 import { GitStateError } from '../errors.ts';
 import { decodeCommit } from '../git/commit.ts';
 import type { ObjectReader } from '../git/reader.ts';
-import { loadTree, type Tree, type TreeChange } from './tree.ts';
+import { atPath, loadTree, missing, type Tree, type TreeChange } from './tree.ts';
 
 /** The state as of one commit, with the trees it was read from. */
 export interface Snapshot {
@@ -30,12 +31,14 @@ export function holds({ state }: Snapshot, wanted: Wanted): boolean {
 }
 
 /** Reads the state of `commit`. What is the same in `before` is taken from there: only other object ids are read.
- *  @throws COMMIT_NOT_FOUND, CORRUPT_STATE, SCHEMA_TOO_NEW */
+ *  @param schema that is known; what stands in an older one is brought up to it.
+ *  @throws COMMIT_NOT_FOUND, CORRUPT_STATE (also for a tree that is no store), SCHEMA_TOO_NEW */
 export async function readSnapshot(
   reader: ObjectReader,
   commit: string,
   before: Snapshot,
   wish: Wanted,
+  schema: Schema = currentSchema,
 ): Promise<Snapshot> {
   const object = await reader.read(commit);
   if (object?.type !== 'commit') throw new GitStateError('COMMIT_NOT_FOUND', `no commit '${commit}'`);
@@ -45,8 +48,17 @@ export async function readSnapshot(
     wish === 'all' ? wish : new Set([...wish, ...[...before.state.contents.entries()].map(([key]) => key)]);
   const changes: TreeChange[] = [];
   const tree = await loadTree(reader, treeOid, before.tree, (folder) => isWanted(folder, wanted), changes);
-  const state = await withChanges(reader, before.state, changes);
+  if (!tree.entries.has(storePath)) throw noStore(commit);
+  const state = await withChanges(reader, before.state, changes, schema);
   return { commit: object.oid, at: author.at, tree, state: withLoadedContents(state, wanted, tree) };
+}
+
+/** What stands there is no state that was emptied: it never was one. */
+function noStore(commit: string): GitStateError {
+  return new GitStateError('CORRUPT_STATE', `commit ${commit.slice(0, 12)} holds no '${storePath}'`, {
+    hint: 'git state doctor',
+    details: { path: storePath, fault: 'is missing', commit },
+  });
 }
 
 function isWanted(folder: string, wanted: Wanted): boolean {
@@ -82,7 +94,12 @@ interface Editing {
   readme: string | null | undefined;
 }
 
-async function withChanges(reader: ObjectReader, state: State, changes: TreeChange[]): Promise<State> {
+async function withChanges(
+  reader: ObjectReader,
+  state: State,
+  changes: TreeChange[],
+  schema: Schema,
+): Promise<State> {
   if (changes.length === 0) return state;
   const editing: Editing = {
     store: new Map(),
@@ -91,7 +108,16 @@ async function withChanges(reader: ObjectReader, state: State, changes: TreeChan
     contents: new Map(),
     readme: undefined,
   };
-  await Promise.all(changes.map((change) => edit(reader, state, editing, change)));
+  const reading = { schema, stored: state.store?.schema ?? schema.version };
+  // The store says in which schema the others stand.
+  const first = changes.find(({ path }) => path === storePath);
+  if (first) {
+    await edit(reader, state, editing, first, reading);
+    const store = editing.store.get('') as State['store'] | undefined;
+    reading.stored = store?.schema ?? schema.version;
+  }
+  const others = changes.filter((change) => change !== first);
+  await Promise.all(others.map((change) => edit(reader, state, editing, change, reading)));
   let { contents } = state;
   for (const [session, tables] of editing.contents) {
     const edited: Record<string, unknown> = { ...(contents.get(session) ?? emptyContents) };
@@ -119,6 +145,7 @@ async function edit(
   state: State,
   editing: Editing,
   { path, oid }: TreeChange,
+  reading: Reading,
 ): Promise<void> {
   const place = placeOf(path);
   if (!place) throw corrupt(path, 'no such file belongs here');
@@ -129,7 +156,8 @@ async function edit(
     const ref: ArtifactRef | undefined = oid === null ? undefined : { path: place.path, oid };
     editsOf(editing, place.session, 'artifacts').set(place.path, ref);
   } else {
-    const entity = oid === null ? goneEntity(state, place, path) : await readEntity(reader, place, path, oid);
+    const entity =
+      oid === null ? goneEntity(state, place, path) : await readEntity(reader, place, path, oid, reading);
     const edits = tableOf(editing, place);
     // `A.json` and `a.json` are one entity: a store that holds both was not written by gitstate.
     if (entity.value !== undefined && edits.get(entity.key) !== undefined)
@@ -138,11 +166,17 @@ async function edit(
   }
 }
 
-async function readEntity(reader: ObjectReader, place: PlacedEntity, path: string, oid: string) {
-  const object = await reader.read(oid);
-  if (object?.type !== 'blob') throw corrupt(path, `its blob ${oid} is missing`);
+async function readEntity(
+  reader: ObjectReader,
+  place: PlacedEntity,
+  path: string,
+  oid: string,
+  reading: Reading,
+): Promise<FileEntity> {
+  const object = await reader.read(oid).catch((error) => Promise.reject(atPath(error, path)));
+  if (object?.type !== 'blob') throw missing(path, 'blob', oid);
   if (object.body.length > fileBytesMax) throw corrupt(path, 'is larger than 10 MiB');
-  return parseFile(place, path, object.body.toString('utf8'));
+  return parseFile(place, path, object.body.toString('utf8'), reading);
 }
 
 /** The key under which a file that is gone stood. Long checkpoint names are shortened in the path, so they are looked

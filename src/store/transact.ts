@@ -50,7 +50,9 @@ export class Transactor {
   async read(session?: string | 'all'): Promise<Snapshot> {
     if (session !== undefined && session !== 'all') this.#wanted.add(keyOf(session));
     const wanted = session === 'all' ? 'all' : this.#wanted;
-    return this.#engine.at(await this.tip(), wanted);
+    const tip = await this.tip();
+    await this.#engine.requireUnmoved(tip);
+    return this.#engine.at(tip, wanted);
   }
 
   /** The commit at which the state stands; null before `init`. A clone that knows nothing yet, such as one of CI, looks

@@ -1,4 +1,5 @@
 import { corrupt, type FileChange } from '../codec/tree.ts';
+import { GitStateError } from '../errors.ts';
 import { type NewObject, newObject, type ObjectFormat } from '../git/objects.ts';
 import type { ObjectReader } from '../git/reader.ts';
 import { decodeTree, encodeTree } from '../git/tree.ts';
@@ -77,8 +78,8 @@ function listGone(entry: Entry, path: string, changes: TreeChange[]): void {
 
 async function readTree(reader: ObjectReader, oid: string, path: string): Promise<Tree> {
   if (path.split('/').length > depthMax) throw corrupt(path, `is nested deeper than ${depthMax} folders`);
-  const object = await reader.read(oid);
-  if (object?.type !== 'tree') throw corrupt(path || '/', `its tree ${oid} is missing`);
+  const object = await reader.read(oid).catch((error) => Promise.reject(atPath(error, path || '/')));
+  if (object?.type !== 'tree') throw missing(path || '/', 'tree', oid);
   const format = oid.length === 64 ? 'sha256' : 'sha1';
   const entries = new Map<string, Entry>();
   for (const { mode, name, oid: child } of decodeTree(format, object.body)) {
@@ -87,6 +88,27 @@ async function readTree(reader: ObjectReader, oid: string, path: string): Promis
     entries.set(name, { oid: child, folder, tree: null });
   }
   return { oid, entries, body: new TreeBody(format, object.body) };
+}
+
+/** An object that the path `path` names and that is not there, or is something else. */
+export function missing(path: string, type: 'blob' | 'tree', oid: string): GitStateError {
+  const { message, details } = corrupt(path, `its ${type} ${oid} is missing`);
+  return new GitStateError('CORRUPT_STATE', message, {
+    hint: 'git state doctor',
+    details: { ...details, object: oid },
+  });
+}
+
+/** A damaged object says of itself only which one it is; whoever looked for it knows the path. */
+export function atPath(error: unknown, path: string): unknown {
+  if (!(error instanceof GitStateError) || error.code !== 'CORRUPT_STATE' || 'path' in error.details)
+    return error;
+  const { message, details } = corrupt(path, error.message);
+  return new GitStateError('CORRUPT_STATE', message, {
+    hint: 'git state doctor',
+    details: { ...error.details, ...details },
+    cause: error,
+  });
 }
 
 /** The tree with `changes` made; new blobs and trees are appended to `objects`. */

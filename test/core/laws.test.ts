@@ -72,7 +72,7 @@ describe('any history', () => {
     );
 
     // Otherwise the histories are of refusals, and show nothing.
-    const elsewhere = /^(checkpoint|store|preset)\.|^state\.undo$/;
+    const elsewhere = /^(checkpoint|store|preset)\.|^state\.(undo|repair)$/;
     expect(operationTypes.filter((type) => !accepted.has(type) && !elsewhere.test(type))).toEqual([]);
   });
 

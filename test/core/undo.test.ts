@@ -190,6 +190,8 @@ const never = new Set<OperationType>([
   'feature.renew',
   'feature.release',
   'session.recover',
+  'state.repair',
+  'store.migrate',
 ]);
 
 function isFinal({ operation, before, after }: Past): boolean {

@@ -38,7 +38,7 @@ test('the list tells each commit from one walk, and goes on from there in the ca
   rmSync(join(repository.path, '.git/gitstate/cache'), { recursive: true });
   expect(await listed()).toEqual(made);
   // A branch that was put back by hand: what the cache knows is of another line.
-  repository.git('update-ref', 'refs/heads/gitstate', point);
+  repository.git('update-ref', '-m', 'gitstate', 'refs/heads/gitstate', point);
   expect(await listed()).toEqual(then);
 });
 

@@ -23,6 +23,7 @@ test('one operation is one commit, which Git itself can read', async () => {
     'gitstate-request',
     'gitstate-schema',
     'gitstate-args',
+    'gitstate-digest',
   ]);
   expect(repository.git('log', '-1', '--format=%(trailers:key=Signed-off-by)', 'gitstate')).toBe('');
   await expectSound(repository);

@@ -64,7 +64,7 @@ it('goes on where the branch was moved to another line', async () => {
   const entries = store.watch({ pollMs });
   await store.add({ feature: '001' });
   expect(await take(entries, 1)).toEqual(['feature.add 001']);
-  repository.git('update-ref', 'refs/heads/gitstate', base!);
+  repository.git('update-ref', '-m', 'gitstate', 'refs/heads/gitstate', base!);
   const other = await openTestStore(repository.path);
   await other.add({ feature: '002' });
   expect(await take(entries, 1)).toEqual(['feature.add 002']);

@@ -203,6 +203,14 @@ const argsOf: Record<OperationType, Arbitrary<unknown>> = {
     },
     { feature: id, ...right },
   ),
+  'state.repair': fields({
+    damaged: orNull(oid),
+    commit: oid,
+    tree: oid,
+    fault: text,
+    lost: count,
+    checkpoints: fc.array(record({ session: id, name: id, commit: oid }), { maxLength: 2 }),
+  }),
   'session.recover': fields({
     released: fc.array(
       takeover.chain((over) => id.map((feature) => ({ feature, ...over }))),
@@ -237,6 +245,7 @@ const argsOf: Record<OperationType, Arbitrary<unknown>> = {
     { sessions: fc.array(id, { maxLength: 3 }), features: fc.array(id, { maxLength: 3 }) },
   ),
   'store.reset': fields({}),
+  'store.migrate': fc.constant({ from: 1, to: 2 }),
   'store.import': fields({ format: text, sessions: fc.constant([]) }),
 };
 
@@ -246,7 +255,7 @@ const actor = fc
 
 /** Any valid operation of a type. */
 export function operationOfType(type: OperationType): Arbitrary<Operation> {
-  const session = /^(store|preset)\./.test(type) ? fc.constant(null) : id;
+  const session = /^(store|preset)\.|^state\.repair$/.test(type) ? fc.constant(null) : id;
   const common = { session, actor, at: instant, id, request: orNull(hex(64)), args: argsOf[type] };
   return fc.record(common).map((given) => Operation.parse({ type, ...given }));
 }

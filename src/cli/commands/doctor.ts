@@ -1,30 +1,44 @@
 import { command } from '../command.ts';
 import { table } from '../table-view.ts';
 
-export const doctor = command({
+export const doctor = command<{ repair?: boolean }>({
   description:
-    'Looks at the repository, the state branch, locks, checkouts, claims and dependencies, and says what is not as it ' +
-    'should be. It changes nothing. Exit status: 0 all is well, 4 something needs attention, 7 the state is damaged.',
-  examples: ['git state doctor', 'git state doctor --json | jq ".checks[] | select(.ok | not)"'],
-  pipe: 'name, ok or attention, what was found',
+    'Looks at the repository, the state branch, cache, locks, checkouts, worktrees, claims, dependencies and checkpoints, ' +
+    'and says what is not as it should be. With --repair it first puts right what can be, and says what it did: damaged ' +
+    'objects are made again from the operations; a branch that cannot be read, was moved or is gone goes on from the ' +
+    'newest commit that can be, as a new commit, and what stood there is kept under refs/gitstate/damaged/; tags of ' +
+    'checkpoints and leases follow the state. ' +
+    'Exit status: 0 all is well, 4 something needs attention, 7 the state is damaged.',
+  options: [{ flags: '--repair', description: 'put right what can be' }],
+  examples: [
+    'git state doctor',
+    'git state doctor --repair',
+    'git state doctor --json | jq ".checks[] | select(.ok | not)"',
+  ],
+  pipe: 'name, ok, attention or repaired, what was found or done',
   writes: false,
   at: false,
   async run(invocation) {
-    const { damaged, checks } = await (await invocation.store()).doctor();
+    const { repair } = invocation.options;
+    const { damaged, checks, repaired } = await (await invocation.store()).doctor(repair ? { repair } : {});
+    const rows = [
+      ...repaired.map(({ name, detail }) => ({ name, result: 'repaired', detail })),
+      ...checks.map(({ name, ok, detail }) => ({ name, result: ok ? 'ok' : 'attention', detail })),
+    ];
     const healthy = checks.every(({ ok }) => ok);
     return {
-      value: { checks },
+      value: { checks, repaired },
       human: (ui) =>
         table(
-          checks,
+          rows,
           [
             { title: 'CHECK', text: ({ name }) => name, paint: (_, text) => ui.colors.bold(text) },
-            { title: 'RESULT', text: ({ ok }) => (ok ? 'ok' : 'attention') },
+            { title: 'RESULT', text: ({ result }) => result },
             { title: 'DETAIL', text: ({ detail }) => detail },
           ],
           ui,
         ),
-      plain: checks.map(({ name, ok, detail }) => [name, ok ? 'ok' : 'attention', detail]),
+      plain: rows.map(({ name, result, detail }) => [name, result, detail]),
       exitStatus: healthy ? 0 : damaged ? 7 : 4,
       essential: true,
     };

@@ -108,6 +108,7 @@ export const commandTable: ReadonlyMap<string, TableEntry> = new Map([
   ),
   row('export', 'look', 'print a document of another program', () => import('./export.ts'), 'exportCommand'),
   row('sync', 'plan', 'bring this clone and the remote together', () => import('./sync.ts'), 'sync'),
+  row('verify', 'look', 'replay the history and compare', () => import('./verify.ts'), 'verify'),
   row('doctor', 'look', 'say what is not as it should be', () => import('./doctor.ts'), 'doctor'),
   row('help', 'help', 'help of a command', () => import('./help.ts'), 'help'),
   row('completion', 'help', 'completion for a shell', () => import('./completion.ts'), 'completion'),

@@ -29,6 +29,8 @@ const final: Record<string, string> = {
   'note.add': 'a note stays in the log',
   'feature.renew': 'a lease only ever goes on',
   'feature.release': 'a claim that was given back never comes back',
+  'state.repair': 'there is nothing sound to go back to',
+  'store.migrate': 'files of an older schema are not written any more',
   'session.recover': 'a claim that was released never comes back',
 };
 

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { GitStateError } from '../../errors.ts';
-import { StoreInfo, schemaVersion } from '../entities.ts';
+import { StoreInfo } from '../entities.ts';
 import { Oid } from '../ids.ts';
 import type { State } from '../state.ts';
 import { storeOperation } from './define.ts';
@@ -13,11 +13,11 @@ export const StoreInit = storeOperation('store.init', {
 });
 export type StoreInit = z.infer<typeof StoreInit>;
 
-/** @throws ALREADY_EXISTS */
-export function applyStoreInit(state: State, { args, at }: StoreInit): State {
+/** @param schema in which the files are written. @throws ALREADY_EXISTS */
+export function applyStoreInit(state: State, { args, at }: StoreInit, schema: number): State {
   if (state.store) throw new GitStateError('ALREADY_EXISTS', 'the store is initialised already');
   const store: StoreInfo = {
-    schema: schemaVersion,
+    schema,
     store: args.store,
     created_at: at,
     preset: args.preset,

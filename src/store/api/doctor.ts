@@ -2,25 +2,34 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { blockersOf, claimedFeatures, contentsBySession } from '../../core/select.ts';
 import type { State } from '../../core/state.ts';
-import { isGitStateError } from '../../errors.ts';
+import { failures, isGitStateError } from '../../errors.ts';
 import { lockPath } from '../../git/refs.ts';
+import {
+  type Check,
+  checkCache,
+  checkCheckpoints,
+  checkDamaged,
+  checkLeases,
+  checkSchema,
+  checkWorktrees,
+} from '../checks.ts';
 import { judgeClaim, readLease } from '../lease.ts';
-import type { Context } from './context.ts';
-
-/** One thing that was looked at. */
-export interface Check {
-  name: string;
-  ok: boolean;
-  detail: string;
-}
+import { storeMigrate } from '../proposals/store.ts';
+import type { Action } from '../repair/action.ts';
+import { damageOf } from '../repair/branch.ts';
+import { repairStore } from '../repair/repair.ts';
+import type { Snapshot } from '../snapshot.ts';
+import { type Context, submit } from './context.ts';
 
 export interface Diagnosis {
   checks: Check[];
   /** Whether the stored state itself is damaged, which is worse than something that needs attention. */
   damaged: boolean;
+  /** What was repaired, before the checks were made; empty where nothing had to be, or nobody asked for it. */
+  repaired: Action[];
 }
 
-/** Looks at repository, branch, locks, worktrees and claims; changes nothing. */
+/** Looks at the store and its surroundings, and puts right what it may. */
 export function doctorMethods(context: Context, warnings: () => string[]) {
   const { engine, transactor } = context;
   const { repository } = engine;
@@ -40,20 +49,28 @@ export function doctorMethods(context: Context, warnings: () => string[]) {
     };
   }
 
-  async function checkBranch(): Promise<{ check: Check; state: State | null }> {
+  /** Reads the state from Git itself: what the cache knows says nothing of the objects. */
+  async function checkBranch(): Promise<{ check: Check; snapshot: Snapshot | null; damaged: boolean }> {
     const name = 'state';
+    const bad = (detail: string, damaged: boolean) => ({
+      check: { name, ok: false, detail },
+      snapshot: null,
+      damaged,
+    });
     try {
-      const { state, commit } = await transactor.read('all');
-      if (commit === null) {
-        return {
-          check: { name, ok: false, detail: `no branch '${engine.branchRef}' yet: git state init` },
-          state: null,
-        };
-      }
-      return { check: { name, ok: true, detail: `${state.sessions.size} sessions at ${commit}` }, state };
+      const damage = await damageOf(engine);
+      if (damage) return bad(`CORRUPT_STATE: ${damage.fault}: git state doctor --repair goes back`, true);
+      const snapshot = await transactor.read('all');
+      const { state, commit } = snapshot;
+      if (commit === null) return bad(`no branch '${engine.branchRef}' yet: git state init`, false);
+      return {
+        check: { name, ok: true, detail: `${state.sessions.size} sessions at ${commit}` },
+        snapshot,
+        damaged: false,
+      };
     } catch (error) {
       if (!isGitStateError(error)) throw error;
-      return { check: { name, ok: false, detail: `${error.code}: ${error.message}` }, state: null };
+      return bad(`${error.code}: ${error.message}`, failures[error.code] === 'damaged');
     }
   }
 
@@ -117,10 +134,24 @@ export function doctorMethods(context: Context, warnings: () => string[]) {
     };
   }
 
+  async function repair(): Promise<Action[]> {
+    const actions = await repairStore(engine);
+    const { state } = await transactor.read('all');
+    if (state.store === null || state.store.schema >= engine.schema.version) return actions;
+    const { commit } = await submit(context, storeMigrate, {});
+    return [
+      ...actions,
+      { name: 'schema', detail: `brought every file to ${engine.schema.version} with ${commit}` },
+    ];
+  }
+
   return {
-    /** What is right and what is not about the store and its surroundings. */
-    async doctor(): Promise<Diagnosis> {
-      const { check, state } = await checkBranch();
+    /** What is right and what is not about the store and its surroundings. With `repair`, what can be put right is put
+     *  right first: the state from what is left of it, what lies beside it from the state.
+     *  @throws CORRUPT_STATE where nothing is left to repair from, SCHEMA_TOO_NEW */
+    async doctor(options: { repair?: boolean } = {}): Promise<Diagnosis> {
+      const repaired = options.repair ? await repair() : [];
+      const { check, snapshot, damaged } = await checkBranch();
       const branches = warnings();
       const checks = [
         checkRepository(),
@@ -131,12 +162,22 @@ export function doctorMethods(context: Context, warnings: () => string[]) {
           detail: branches.join('; ') || 'the state branch is checked out nowhere',
         },
         ...checkLocks(),
-        ...(state ? [await checkClaims(state), checkDependencies(state)] : []),
+        await checkCache(engine),
+        ...(snapshot ? await checkState(snapshot) : []),
+        await checkDamaged(engine),
       ];
-      return {
-        checks,
-        damaged: !check.ok && /^(CORRUPT_STATE|SCHEMA_TOO_NEW|VERIFY_FAILED)/.test(check.detail),
-      };
+      return { checks, damaged, repaired };
     },
   };
+
+  async function checkState(snapshot: Snapshot): Promise<Check[]> {
+    return [
+      checkSchema(engine, snapshot),
+      await checkClaims(snapshot.state),
+      await checkLeases(engine, snapshot),
+      checkDependencies(snapshot.state),
+      await checkWorktrees(engine, snapshot),
+      await checkCheckpoints(engine, snapshot),
+    ];
+  }
 }

@@ -53,7 +53,7 @@ export function documentMethods(context: Context) {
       const lines: DocumentLogLine[] = [];
       if (tip === null) return lines;
       for await (const commit of walk({ reader: engine.reader, repository: engine.repository }, tip)) {
-        const operation = await operationOf(engine.reader, commit);
+        const operation = await operationOf(engine.reader, commit, engine.schema);
         if (operation) lines.push(...linesOf(operation, session).reverse());
       }
       return lines.reverse();

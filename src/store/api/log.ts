@@ -4,6 +4,7 @@ import { contentsOf } from '../../core/state.ts';
 import { GitStateError, isGitStateError } from '../../errors.ts';
 import { type HistoryCommit, operationOf, walk } from '../history.ts';
 import { parseMoment } from '../moment.ts';
+import { noStore } from '../moved.ts';
 import { noteAdd } from '../proposals/store.ts';
 import { type CallOptions, type Context, pastSnapshot, scoped, submit, writtenOf } from './context.ts';
 
@@ -53,11 +54,7 @@ export function logMethods(context: Context) {
   async function* log(options: LogOptions = {}): AsyncGenerator<LogEntry> {
     const { limit = Number.POSITIVE_INFINITY } = options;
     const tip = await transactor.tip();
-    if (tip === null) {
-      throw new GitStateError('NOT_INITIALIZED', 'this repository has no state branch yet', {
-        hint: 'git state init',
-      });
-    }
+    if (tip === null) throw await noStore(engine);
     const newest = (await pastSnapshot(context, options))?.commit ?? tip;
     const accepts = filterOf(context, await withWholeNames(options));
     const sinceMs = momentOf(options.since);
@@ -107,7 +104,7 @@ export function logMethods(context: Context) {
   }
 
   async function entryOf(commit: HistoryCommit): Promise<LogEntry> {
-    const operation = await operationOf(engine.reader, commit);
+    const operation = await operationOf(engine.reader, commit, engine.schema);
     const args = operation?.args as { feature?: string; worker?: string } | undefined;
     return {
       commit: commit.oid,

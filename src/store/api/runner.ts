@@ -27,7 +27,7 @@ export function runnerMethods(context: Context) {
     /** The claim that the claim made by `commit` took over; null where it took over none. */
     async predecessor(commit: string): Promise<FormerClaim | null> {
       const made = await readCommit(engine.reader, commit);
-      const operation = made && (await operationOf(engine.reader, made));
+      const operation = made && (await operationOf(engine.reader, made, engine.schema));
       if (operation?.type !== 'feature.claim' || !operation.args.takeover) return null;
       const { worker, claim, lease: oid, reason } = operation.args.takeover;
       const object = oid === null ? null : await engine.reader.read(oid);

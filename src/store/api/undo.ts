@@ -26,7 +26,7 @@ export type Obstacle = Change & { by: Setter | null };
 
 export function undoMethods(context: Context) {
   const { engine, transactor } = context;
-  const history = { reader: engine.reader, repository: engine.repository };
+  const history = { reader: engine.reader, repository: engine.repository, schema: engine.schema };
 
   return {
     /** Puts back what one operation changed, as a new commit.

@@ -3,7 +3,8 @@ import { FeatureId, type Oid, type PresetName, type SessionId } from '../../core
 import { Text } from '../../core/json.ts';
 import { noteLevels } from '../../core/operations/note-add.ts';
 import { requirePreset } from '../../core/presets.ts';
-import { contentsOf, findCheckpoint, findSession } from '../../core/state.ts';
+import { contentsBySession } from '../../core/select.ts';
+import { contentsOf, findCheckpoint, findSession, requireStore } from '../../core/state.ts';
 import { GitStateError } from '../../errors.ts';
 import { proposal } from '../proposal.ts';
 import { readableSessionOf, scope } from './scope.ts';
@@ -23,6 +24,14 @@ export const storeInit = proposal(
     };
   },
 );
+
+/** Every file is brought up to the newest schema; where they are there already, nothing changes. */
+export const storeMigrate = proposal('migrate', z.strictObject({}), (_, { state, schema }) => {
+  const { schema: from } = requireStore(state);
+  if (from === schema) return { unchanged: true, session: null };
+  contentsBySession(state);
+  return { type: 'store.migrate', session: null, args: { from, to: schema } };
+});
 
 export const noteAdd = proposal(
   'note',
