@@ -15,6 +15,7 @@ import { openRemembered } from '../git/remembered.ts';
 import type { Repository } from '../git/repository.ts';
 import { ObjectWriter } from '../git/writer.ts';
 import { SnapshotCache } from './cache.ts';
+import { clocksDiffer } from './clocks.ts';
 import { type HeldLease, readLease } from './lease.ts';
 import { Mutex } from './mutex.ts';
 import { type Point, resolvePoint } from './point.ts';
@@ -32,6 +33,8 @@ export interface EngineOptions {
   /** Registers what is to be done when the process exits by itself. */
   onExit?: ((callback: () => void) => void) | undefined;
 }
+
+const clockWarningMs = 60_000;
 
 /** From this many objects on, one small pack is cheaper than loose objects. */
 const packFrom = 40;
@@ -64,6 +67,9 @@ export class Engine {
   #latest: Snapshot = emptySnapshot;
   #cacheTried = false;
   readonly #leases = new Map<string, HeldLease>();
+  /** When the newest lease was made that this process has seen. */
+  #newestLeaseMs = 0;
+  #clockWarnedMs = Number.NEGATIVE_INFINITY;
   /** The tree under each lease. Git knows it anyway; other readers find it once it was written. */
   #emptyTreeWritten = false;
 
@@ -170,10 +176,27 @@ export class Engine {
     const known = this.#leases.get(ref);
     if (known && known.claim_id === feature.claim?.id && isLooseAt(this.repository, ref, known.oid))
       return known;
-    const lease = await readLease(this.reader, session, feature);
+    const lease = await this.lease(session, feature);
     if (lease) this.#leases.set(ref, lease);
     else this.#leases.delete(ref);
     return lease;
+  }
+
+  /** The lease of a feature's claim as it is now. */
+  async lease(session: string, feature: Feature): Promise<HeldLease | null> {
+    const lease = await readLease(this.reader, session, feature);
+    if (lease) this.#newestLeaseMs = Math.max(this.#newestLeaseMs, lease.madeMs);
+    return lease;
+  }
+
+  /** Says that our own clock or that of the newest commit is wrong, where they differ by more than the allowance; once
+   *  a minute at most, else null. */
+  clockWarning(): string | null {
+    const nowMs = this.env.now();
+    const newestMs = Math.max(this.#latest.at * 1000, this.#newestLeaseMs);
+    if (newestMs - nowMs <= this.driftMs || nowMs - this.#clockWarnedMs < clockWarningMs) return null;
+    this.#clockWarnedMs = nowMs;
+    return `${clocksDiffer(nowMs, newestMs)}: set the clock that is wrong, or leases end too early or too late`;
   }
 
   /** Takes a snapshot that this process itself has just published. */

@@ -1,3 +1,5 @@
+export { lengthOfTime } from '../../core/time.ts';
+
 const day = (date: Date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
 const two = (value: number) => String(value).padStart(2, '0');
 
@@ -12,14 +14,6 @@ export function clockTime(time: string, nowMs: number): string {
 export function localTime(time: string): string {
   const date = new Date(time);
   return `${day(date)} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
-}
-
-/** A length of time as people say it: `42s`, `3m 20s`, `2h 5m`. */
-export function lengthOfTime(durationMs: number): string {
-  const seconds = Math.max(0, Math.round(durationMs / 1000));
-  if (seconds < 60) return `${seconds}s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)}m ${seconds % 60}s`;
-  return `${Math.floor(seconds / 3600)}h ${Math.floor((seconds % 3600) / 60)}m`;
 }
 
 export function shortOid(oid: string): string {

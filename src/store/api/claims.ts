@@ -2,16 +2,17 @@ import { neverStopped, stopsOn } from '../../core/budgets.ts';
 import type { Feature } from '../../core/entities.ts';
 import { claimedFeatures, isAllComplete, progressOf, recordedHead } from '../../core/select.ts';
 import { contentsOf, requireFeature, requireSession } from '../../core/state.ts';
-import { parseDuration } from '../../core/time.ts';
+import { lengthOfTime, millisecondsOf, parseDuration } from '../../core/time.ts';
 import { type FeatureView, featureView } from '../../core/views.ts';
 import { GitStateError, isGitStateError } from '../../errors.ts';
 import { storageFailure } from '../../git/failure.ts';
 import { dropClaimFile, writeClaimFile } from '../claim-file.ts';
 import { placeWorktree } from '../code.ts';
-import { judgeClaim, readLease } from '../lease.ts';
+import { judgeClaim, readLease, readLeaseCommit } from '../lease.ts';
 import type { Landed } from '../proposal.ts';
-import { featureClaim, heartbeat } from '../proposals/claim.ts';
+import { featureClaim } from '../proposals/claim.ts';
 import { featureRelease } from '../proposals/feature.ts';
+import { heartbeat } from '../proposals/renewal.ts';
 import { isDerivedFrom } from '../proposals/scope.ts';
 import { claimWarning } from '../sharing.ts';
 import { claimIdOf, parseToken, randomPartOf, readSecret } from '../token.ts';
@@ -42,6 +43,10 @@ export interface ClaimOptions extends CallOptions {
   only?: string[];
   /** None of these features where none is named. */
   except?: string[];
+  /** Conditions on the feature where none is named, such as `priority=P0,P1`, `id=api-*` or `label=backend`. */
+  match?: string[];
+  /** How long a feature that failed once is left alone, such as `30s`; twice that after the next failure, and so on. */
+  backoff?: string;
   /** The claim is over when this process is; for runners. */
   runner?: boolean;
 }
@@ -133,6 +138,19 @@ export function claimMethods(context: Context) {
     warned = true;
   }
 
+  /** The clocks of two hosts decided; whoever sees how far apart they are can tell that one of them is wrong. */
+  async function warnOfForeignTakeover({ operation }: Landed): Promise<void> {
+    if (operation?.type !== 'feature.claim') return;
+    const { feature, takeover } = operation.args;
+    if (!takeover?.lease || takeover.reason !== 'expired') return;
+    const host = (await readLeaseCommit(engine.reader, takeover.lease))?.host;
+    if (host === undefined || host === engine.env.identity.host) return;
+    const overMs = millisecondsOf(takeover.now) - millisecondsOf(takeover.lease_end);
+    context.warn(
+      `took '${feature}' over from '${takeover.worker}' on host '${host}': by the clock here its lease was over for ${lengthOfTime(overMs)}`,
+    );
+  }
+
   async function claimNow({ wait: _wait, base, ...options }: ClaimOptions): Promise<ClaimAnswer> {
     const { session, worker, token } = scoped(context, {
       ...options,
@@ -141,6 +159,7 @@ export function claimMethods(context: Context) {
     const request = { ...options, feature: options.feature ?? defaults.feature, session, worker, token };
     await warnOnce();
     const landed = await submit(context, featureClaim, request);
+    await warnOfForeignTakeover(landed);
     const made = tokenOf(landed, token);
     const path = options.worktree ? await withWorktree(landed, made, base) : null;
     return answer(landed, token, path);

@@ -1,9 +1,8 @@
 import { claimedFeatures } from '../../core/select.ts';
 import { livenessOf, type ProcessIdentity } from '../../env.ts';
-import { decodeCommit } from '../../git/commit.ts';
 import { listWorktrees, removeWorktree, worktreeStatus } from '../../git/worktrees.ts';
 import { operationOf, readCommit } from '../history.ts';
-import { type Lease, parseLease, readLease } from '../lease.ts';
+import { type Lease, readLease, readLeaseCommit } from '../lease.ts';
 import { type Context, readSession } from './context.ts';
 
 /** A claim of a runner that is over, or is to be ended, with the processes that worked under it. */
@@ -30,8 +29,7 @@ export function runnerMethods(context: Context) {
       const operation = made && (await operationOf(engine.reader, made));
       if (operation?.type !== 'feature.claim' || !operation.args.takeover) return null;
       const { worker, claim, lease: oid, reason } = operation.args.takeover;
-      const object = oid === null ? null : await engine.reader.read(oid);
-      const lease = object?.type === 'commit' ? parseLease(decodeCommit(object.body).message) : null;
+      const lease = oid === null ? null : await readLeaseCommit(engine.reader, oid);
       return { feature: operation.args.feature, worker, reason, claim, ...processesOf(lease) };
     },
 
