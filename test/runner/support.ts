@@ -66,6 +66,7 @@ export async function work(options: Options, script: string, ...args: string[]):
   const events: WorkEvent[] = [];
   const summary = await runWork({
     env,
+    backoff: '0s',
     command: ['sh', '-c', script, 'sh', ...args],
     stop: new AbortController().signal,
     kill: new AbortController().signal,

@@ -5,9 +5,9 @@ import { contentsOf, requireFeature, requireSession } from '../../core/state.ts'
 import { lengthOfTime, millisecondsOf, parseDuration } from '../../core/time.ts';
 import { type FeatureView, featureView } from '../../core/views.ts';
 import { GitStateError, isGitStateError } from '../../errors.ts';
-import { storageFailure } from '../../git/failure.ts';
+import { isDiskFull, storageFailure } from '../../git/failure.ts';
 import { dropClaimFile, writeClaimFile } from '../claim-file.ts';
-import { placeWorktree } from '../code.ts';
+import { placeWorktree, worktreePath } from '../code.ts';
 import { judgeClaim, readLease, readLeaseCommit } from '../lease.ts';
 import type { Landed } from '../proposal.ts';
 import { featureClaim } from '../proposals/claim.ts';
@@ -124,7 +124,7 @@ export function claimMethods(context: Context) {
     } catch (error) {
       await submit(context, featureRelease, { session, feature: id, token: token ?? undefined });
       if (!(error instanceof Error && 'code' in error)) throw error;
-      const failure = await storageFailure(error, engine.repository.commonDir);
+      const failure = await placingFailure(error, worktree!);
       failure.details.feature = id;
       throw failure;
     }
@@ -136,6 +136,19 @@ export function claimMethods(context: Context) {
     const warning = await claimWarning(engine);
     if (warning !== null) context.warn(warning);
     warned = true;
+  }
+
+  /** Git's own words hide a full disk, be it that of the repository or that of the worktrees. */
+  async function placingFailure(error: unknown, worktree: string): Promise<GitStateError> {
+    const { repository } = engine;
+    for (const path of [worktreePath(repository, worktree), repository.commonDir]) {
+      if (!isGitStateError(error, 'GIT_FAILED')) break;
+      // What was half made is gone again, and with it the lack of space.
+      const said = /No space left|quota exceeded/i.test(String(error.details.stderr));
+      if (said || (await isDiskFull(path)))
+        return storageFailure(Object.assign(new Error(error.message), { code: 'ENOSPC' }), path);
+    }
+    return storageFailure(error, repository.commonDir);
   }
 
   /** The clocks of two hosts decided; whoever sees how far apart they are can tell that one of them is wrong. */

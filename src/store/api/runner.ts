@@ -1,8 +1,14 @@
-import { claimedFeatures } from '../../core/select.ts';
+import { neverStopped } from '../../core/budgets.ts';
+import { matcherOf } from '../../core/match.ts';
+import { claimedFeatures, progressOf } from '../../core/select.ts';
 import { livenessOf, type ProcessIdentity } from '../../env.ts';
+import { authorIdentity } from '../../git/identity.ts';
+import { type Merged, mergeBranch } from '../../git/merge.ts';
 import { listWorktrees, removeWorktree, worktreeStatus } from '../../git/worktrees.ts';
+import { mergeBase } from '../code.ts';
 import { operationOf, readCommit } from '../history.ts';
 import { type Lease, readLease, readLeaseCommit } from '../lease.ts';
+import { featureComplete } from '../proposals/feature.ts';
 import { type Context, readSession } from './context.ts';
 
 /** A claim of a runner that is over, or is to be ended, with the processes that worked under it. */
@@ -16,6 +22,19 @@ export interface FormerClaim {
   runner: ProcessIdentity | null;
   /** Leader of the process group that worked under the claim; null where none was noted. */
   child: ProcessIdentity | null;
+}
+
+export interface MergeOptions {
+  session: string;
+  feature: string;
+  worker: string;
+  token: string;
+  skipRemaining?: boolean | undefined;
+  into: string;
+  /** Short name of the feature's branch. */
+  branch: string;
+  /** Message of a merge commit. */
+  message: string;
 }
 
 /** What a runner of commands needs to know beside the commands of everybody else. */
@@ -47,6 +66,34 @@ export function runnerMethods(context: Context) {
         found.push({ feature: name, worker: worker_id!, reason: null, claim: claim.id, runner, child });
       }
       return found;
+    },
+
+    /** How many features are not completed, of those for which all conditions of `match` hold. */
+    async remaining({ session, match }: { session: string; match?: string[] | undefined }): Promise<number> {
+      const { contents } = await readSession(context, { session });
+      const { total, completed, archived } = progressOf(contents, neverStopped, matcherOf(match));
+      return total - completed - archived;
+    },
+
+    /** The branch into which finished work is merged, by its full name: `base`, else that of the caller's HEAD.
+     *  @throws USAGE, COMMIT_NOT_FOUND, BRANCH_EXISTS where it is checked out. */
+    mergeBase: (base: string | undefined) => mergeBase(engine, base),
+
+    /** Merges the branch of a claimed feature, under its token, if completing the feature would be accepted now.
+     *  @param into full name of a branch that is checked out nowhere.
+     *  @throws what `complete` refuses, BRANCH_EXISTS, COMMIT_NOT_FOUND, GIT_FAILED, CONTENTION. */
+    async merge({ into, branch, message, ...completion }: MergeOptions): Promise<Merged> {
+      const given = Object.entries(completion).filter(([, value]) => value !== undefined);
+      await context.transactor.preview(featureComplete, Object.fromEntries(given));
+      const { repository, identity, env, durable } = engine;
+      return mergeBranch(repository, {
+        target: into,
+        source: `refs/heads/${branch}`,
+        message,
+        author: authorIdentity(repository.config, env.variables),
+        committer: identity,
+        fsync: durable,
+      });
     },
 
     /** Removes a worktree that holds nothing uncommitted; its branch stays.
