@@ -123,7 +123,8 @@ async function commitMerge(
 /** @returns false where the ref is no longer at `from`. @throws GIT_FAILED, as where a hook refuses. */
 async function move(repository: Repository, { target, source, committer, fsync }: Merge, from: Oid, to: Oid) {
   const reason = `merge ${source.replace(/^refs\/heads\//, '')}`;
-  const args = [...flushing(fsync), 'update-ref', '-m', reason, target, to, from];
+  const lock = ['-c', 'core.filesRefLockTimeout=1000'];
+  const args = [...flushing(fsync), ...lock, 'update-ref', '-m', reason, target, to, from];
   const { status, stderr } = await repository.git.run(args, {
     userHooks: true,
     okStatuses: [0, 1, 128],
@@ -132,7 +133,9 @@ async function move(repository: Repository, { target, source, committer, fsync }
   const now = await tipOf(repository, target);
   if (status === 0 || now === to) return true;
   if (now !== from) return false;
-  throw gitFailed({ command: 'update-ref', status, stderr });
+  // A hook's own words stand before Git's.
+  const said = stderr.replace(/^(?:fatal|error):.*$/gm, '').trim() || stderr;
+  throw gitFailed({ command: 'update-ref', status, stderr: said, details: { stderr } });
 }
 
 function flushing(fsync: boolean): string[] {

@@ -1,5 +1,5 @@
 import { type GitStateError, isGitStateError } from '../errors.ts';
-import { persist } from './persist.ts';
+import { isPassing, persist } from './persist.ts';
 import { isLost } from './renewal.ts';
 import { type Claim, proofOf, type Run } from './run.ts';
 
@@ -15,8 +15,11 @@ export async function merge(
   const base = into.replace(/^refs\/heads\//, '');
   const message = `Merge branch '${branch}' into ${base}\n\n${feature.name}\n`;
   try {
-    const merged = await persist(run.env, () =>
-      run.store.runner.merge({ ...proofOf(run, claim), skipRemaining, into, branch, message }),
+    const merged = await persist(
+      run.env,
+      () => run.store.runner.merge({ ...proofOf(run, claim), skipRemaining, into, branch, message }),
+      // A hook that refuses the move will go on to do so.
+      (error) => isPassing(error) && error.details.command !== 'update-ref',
     );
     if (merged.kind === 'conflict')
       return `merging '${branch}' into '${base}' conflicts in: ${merged.files.join(', ')}`;

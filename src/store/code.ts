@@ -131,7 +131,7 @@ export async function mergeBase(
     );
   if (ref === null && base === undefined)
     throw usage('HEAD is detached: there is no branch to merge into', 'name one with --base');
-  if (ref === null || (await oidOf(repository, ref)) === null) {
+  if (ref === null || !(await isRef(repository, ref))) {
     if (base === undefined || (await oidOf(repository, base)) === null) throw noCommit(base);
     throw usage(`'${base}' is no branch to merge into`, 'name a local branch with --base');
   }
@@ -139,6 +139,11 @@ export async function mergeBase(
     throw usage(`'${base}' is the state branch`, 'name a branch of the code with --base');
   await requireNotCheckedOut(repository, ref);
   return ref;
+}
+
+async function isRef({ git }: Repository, ref: string): Promise<boolean> {
+  const args = ['show-ref', '--verify', '--quiet', '--', ref];
+  return (await git.run(args, { okStatuses: [0, 1, 128] })).status === 0;
 }
 
 async function branchNamed({ git }: Repository, base: string | undefined): Promise<string | null> {
