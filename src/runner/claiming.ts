@@ -1,4 +1,4 @@
-import { dropClaimFile } from '../store/claim-file.ts';
+import { dropClaimFile, dropNote, writeNote } from '../store/claim-file.ts';
 import { isPassing, persist } from './persist.ts';
 import type { Claim, Run } from './run.ts';
 import { proofOf } from './run.ts';
@@ -32,6 +32,8 @@ export async function takeClaim(run: Run, worker: string): Promise<Claim | null>
     expiresAt: answer.expires_at,
     formerClaim: answer.commit === null ? null : await store.runner.predecessor(answer.commit),
   };
+  if (run.keepWorktrees === 'always') dropNote(claim.worktree, 'passing');
+  else await writeNote(claim.worktree, 'passing', 'work\n');
   if (!run.closed.aborted) return claim;
   dropClaimFile(claim.worktree);
   await persist(run.env, () => store.release(proofOf(run, claim)));

@@ -119,7 +119,21 @@ async function afterLoss(run: Run, claim: Claim, message: string, durationMs: nu
 
 /** Nothing uncommitted is ever removed, and the branch always stays. */
 async function removeWorktree(run: Run, { worker, id: feature, worktree }: Claim): Promise<void> {
-  const label = { worker, feature, worktree };
+  await removeOrKeep(run, { worker, feature, worktree });
+}
+
+/** Removes what runners left that were killed after a completion, unless all worktrees are to be kept. */
+export async function tidyWorktrees(run: Run): Promise<void> {
+  if (run.keepWorktrees === 'always') return;
+  for (const left of await run.store.runner.leftWorktrees({ session: run.session }))
+    await removeOrKeep(run, left);
+}
+
+async function removeOrKeep(
+  run: Run,
+  label: { worker?: string; feature: string; worktree: string },
+): Promise<void> {
+  const { worktree } = label;
   try {
     const kept = await persist(run.env, () => run.store.runner.removeWorktree(worktree));
     if (kept === null) run.emit('worktree_removed', label);

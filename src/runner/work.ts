@@ -6,6 +6,7 @@ import { pruneLogs } from './log-pruning.ts';
 import { openRun } from './open-run.ts';
 import type { WorkOptions } from './options.ts';
 import type { Failure } from './run.ts';
+import { tidyWorktrees } from './settle.ts';
 
 import { runWorker } from './worker.ts';
 
@@ -44,6 +45,7 @@ export async function runWork(options: WorkOptions): Promise<WorkSummary> {
   pruneLogs(dirname(run.logs), env.now());
   run.emit('begun', { workers, session: session.id, logs: run.logs });
   try {
+    await tidyWorktrees(run);
     await Promise.all(Array.from({ length: workers }, () => runWorker(run)));
   } finally {
     dispose();

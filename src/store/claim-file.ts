@@ -34,8 +34,9 @@ export function dropClaimFile(worktree: string): void {
   if (gitDir !== null) rmSync(join(gitDir, name), { force: true });
 }
 
-/** What else is remembered of a worktree, and gone with it: the commit at which its branch began, the setup that it had. */
-type Note = 'base' | 'setup';
+/** What else is remembered of a worktree, and gone with it: the commit at which its branch began, the setup that it had,
+ *  and whether it may go once its feature is completed. */
+type Note = 'base' | 'setup' | 'passing';
 
 /** @returns null where nothing is noted. */
 export function readNote(worktree: string, note: Note): string | null {

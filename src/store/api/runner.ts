@@ -5,7 +5,8 @@ import { livenessOf, type ProcessIdentity } from '../../env.ts';
 import { authorIdentity } from '../../git/identity.ts';
 import { type Merged, mergeBranch } from '../../git/merge.ts';
 import { listWorktrees, removeWorktree, worktreeStatus } from '../../git/worktrees.ts';
-import { mergeBase } from '../code.ts';
+import { readNote } from '../claim-file.ts';
+import { mergeBase, worktreePath } from '../code.ts';
 import { operationOf, readCommit } from '../history.ts';
 import { type Lease, readLease, readLeaseCommit } from '../lease.ts';
 import { featureComplete } from '../proposals/feature.ts';
@@ -96,11 +97,27 @@ export function runnerMethods(context: Context) {
       });
     },
 
+    /** Worktrees that a runner was to remove and did not live to: those of completed features. Absolute paths. */
+    async leftWorktrees({
+      session: id,
+    }: {
+      session: string;
+    }): Promise<{ feature: string; worktree: string }[]> {
+      const { contents } = await readSession(context, { session: id });
+      const found: { feature: string; worktree: string }[] = [];
+      for (const { id: feature, status, worktree: place } of contents.features.values()) {
+        if (status !== 'completed' || place === null) continue;
+        const worktree = worktreePath(engine.repository, place);
+        if (readNote(worktree, 'passing') !== null) found.push({ feature, worktree });
+      }
+      return found;
+    },
+
     /** Removes a worktree that holds nothing uncommitted; its branch stays.
-     *  @returns why it was kept; null after it was removed. */
+     *  @returns why it was kept; null where it is gone. */
     async removeWorktree(path: string): Promise<string | null> {
       const found = (await listWorktrees(engine.repository)).find((one) => one.path === path);
-      if (!found || found.prunable) return 'it is not there';
+      if (!found || found.prunable) return null;
       if (found.locked) return 'it is locked';
       const { dirty, unpushed, branch } = await worktreeStatus(engine.repository, path);
       if (dirty) return 'it has uncommitted changes';
