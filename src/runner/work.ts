@@ -51,7 +51,9 @@ export async function runWork(options: WorkOptions): Promise<WorkSummary> {
     dispose();
   }
   if (endings.error !== undefined) throw endings.error;
-  const remaining = await store.runner.remaining({ session: session.id, match: options.match });
+  const { match } = options;
+  const { total, completed, archived } = await store.runner.progress({ session: session.id, match });
+  const remaining = total - completed - archived;
   const summary: WorkSummary = {
     exit_status: exitStatusOf({
       stopped: options.stop.aborted || options.kill.aborted,

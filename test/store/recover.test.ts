@@ -17,7 +17,8 @@ test('recover says of each claim where it stands and what its worktree holds, be
   const at = (feature: string, ...args: string[]) =>
     repository.git('-C', claims.get(feature)!.worktree!, ...args);
   await store.stepDone({ feature: 'busy', step: 'plan', token: claims.get('busy')!.token! });
-  for (const feature of ['busy', 'lost']) at(feature, 'commit', '-q', '--allow-empty', '-m', `own ${feature}`);
+  for (const feature of ['busy', 'lost'])
+    at(feature, 'commit', '-q', '--allow-empty', '-m', `own ${feature}`);
   at('busy', 'commit', '-q', '--allow-empty', '-m', 'more');
   repository.write('.worktrees/busy/new.txt', 'uncommitted');
   at('astray', 'switch', '-q', '-c', 'elsewhere');

@@ -63,8 +63,9 @@ export const work = command<WorkFlags>({
     { flags: '--setup CMD', description: 'shell command, run once in each worktree before the work in it' },
     { flags: '--teardown CMD', description: 'shell command, run in the worktree after each attempt' },
     {
-      flags: '--on-complete merge',
-      description: 'merge what is completed into the branch of --base, which must be checked out nowhere',
+      flags: '--on-complete ACTION',
+      description:
+        'merge: what is completed goes into the branch of --base, which must be checked out nowhere',
       parse: oneOf('merge'),
     },
   ],
@@ -97,7 +98,7 @@ async function run({
     if (stop.signal.aborted || terminated) kill.abort();
     stop.abort();
   });
-  const view = workView(output, () => opened.status());
+  const view = workView(output, () => opened.runner.progress({ match: options.match }));
   try {
     await view.begin();
     const summary = await runWork({

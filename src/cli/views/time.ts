@@ -16,6 +16,15 @@ export function localTime(time: string): string {
   return `${day(date)} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
 
+/** A length of time no more exactly than an estimate can be: `40s`, `5m`, `2h 30m`. */
+export function roughTime(durationMs: number): string {
+  const seconds = durationMs / 1000;
+  if (seconds < 55) return `${Math.max(1, Math.ceil(seconds / 10)) * 10}s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return `${minutes}m`;
+  return `${Math.floor(minutes / 60)}h ${Math.floor((minutes % 60) / 10) * 10}m`;
+}
+
 export function shortOid(oid: string): string {
   return oid.slice(0, 9);
 }

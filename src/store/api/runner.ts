@@ -1,6 +1,5 @@
-import { neverStopped } from '../../core/budgets.ts';
 import { matcherOf } from '../../core/match.ts';
-import { claimedFeatures, progressOf } from '../../core/select.ts';
+import { claimedFeatures, type Progress, progressOf } from '../../core/select.ts';
 import { livenessOf, type ProcessIdentity } from '../../env.ts';
 import { authorIdentity } from '../../git/identity.ts';
 import { type Merged, mergeBranch } from '../../git/merge.ts';
@@ -69,11 +68,16 @@ export function runnerMethods(context: Context) {
       return found;
     },
 
-    /** How many features are not completed, of those for which all conditions of `match` hold. */
-    async remaining({ session, match }: { session: string; match?: string[] | undefined }): Promise<number> {
-      const { contents } = await readSession(context, { session });
-      const { total, completed, archived } = progressOf(contents, neverStopped, matcherOf(match));
-      return total - completed - archived;
+    /** Counts of the features for which all conditions of `match` hold. */
+    async progress({
+      session,
+      match,
+    }: {
+      session?: string;
+      match?: string[] | undefined;
+    }): Promise<Progress> {
+      const reading = await readSession(context, session === undefined ? {} : { session });
+      return progressOf(reading.contents, reading.isStopped, matcherOf(match));
     },
 
     /** The branch into which finished work is merged, by its full name: `base`, else that of the caller's HEAD.
