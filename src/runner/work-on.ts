@@ -1,4 +1,4 @@
-import { lengthOfTime } from '../core/time.ts';
+import { formatDuration } from '../core/time.ts';
 import { endProcessesOf } from './former.ts';
 import { dropSummary, summaryFileOf } from './logs.ts';
 import { Renewal } from './renewal.ts';
@@ -56,11 +56,7 @@ async function outcomeOf(run: Run, claim: Claim, renewal: Renewal): Promise<Outc
 function deadlineOf({ timeoutMs }: Run): { signal: AbortSignal; stop(): void } {
   const controller = new AbortController();
   if (timeoutMs === null) return { signal: controller.signal, stop: () => {} };
-  const reason = `the attempt was ended at its time limit of ${limitText(timeoutMs)}`;
+  const reason = `the attempt was ended at its time limit of ${formatDuration(timeoutMs)}`;
   const timer = timerFor(() => controller.abort(reason), timeoutMs);
   return { signal: controller.signal, stop: () => clearTimeout(timer) };
-}
-
-function limitText(limitMs: number): string {
-  return limitMs < 1000 ? `${limitMs}ms` : lengthOfTime(limitMs);
 }

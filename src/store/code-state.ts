@@ -27,15 +27,27 @@ export interface CodeState {
 
 const nothing = { ahead: 0, unpushed: false };
 
-/** @returns null for a feature that has no worktree. */
-export async function codeStateOf(
+/** @returns for each feature, in order; null for one that has no worktree. */
+export async function codeStatesOf(
+  repository: Repository,
+  features: readonly Feature[],
+): Promise<(CodeState | null)[]> {
+  if (features.every(({ worktree }) => worktree === null)) return features.map(() => null);
+  const standing = (await listWorktrees(repository)).filter(({ prunable }) => !prunable);
+  const paths = new Set(standing.map(({ path }) => resolve(path)));
+  const states: (CodeState | null)[] = [];
+  for (const feature of features) states.push(await codeStateOf(repository, feature, paths));
+  return states;
+}
+
+async function codeStateOf(
   repository: Repository,
   { branch, worktree }: Feature,
+  standing: ReadonlySet<string>,
 ): Promise<CodeState | null> {
   if (worktree === null) return null;
   const path = worktreePath(repository, worktree);
-  const known = (await listWorktrees(repository)).find((one) => resolve(one.path) === resolve(path));
-  const missing = !known || known.prunable;
+  const missing = !standing.has(resolve(path));
   if (missing) {
     const work = branch === null ? null : await commitsOn(repository, `refs/heads/${branch}`, null);
     return { path, branch, checked_out: null, on_branch: false, dirty: false, ...(work ?? nothing), missing };

@@ -81,6 +81,17 @@ describe('the pause between attempts', () => {
   });
 });
 
+describe('the number of retries', () => {
+  it('can be lowered for a run, and never raised', async () => {
+    const { store } = await makeProject([{ id: '001' }, { id: '002' }], { maxRetries: 1 });
+    const lower = await work({ store, match: ['id=001'], retries: 0 }, 'exit 1');
+    expect(only(lower.events, 'failed').length).toBe(1);
+    const raised = await work({ store, match: ['id=002'], retries: 5 }, 'exit 1');
+    expect(only(raised.events, 'failed').length).toBe(2);
+    expect((await store.sessionShow()).max_retries).toBe(1);
+  });
+});
+
 describe('a choice of features', () => {
   it('is made inside the claim, and all else is left alone', async () => {
     const { store, scratch } = await makeProject([
@@ -121,6 +132,15 @@ describe('a choice of features', () => {
     const { summary } = await work({ store, match: ['id=b'], onEvent }, 'true');
     expect(summary).toMatchObject({ exit_status: 0, completed: ['b'] });
     expect((await work({ store, match: ['id=c'] }, 'true')).summary).toMatchObject({ exit_status: 5 });
+  });
+
+  it('that nobody works on is not waited for', async () => {
+    const { store } = await makeProject([{ id: 'a' }, { id: 'b', dependencies: ['a'] }, { id: 'c' }]);
+    await store.claim({ feature: 'c', worker: 'somebody' });
+    await expect(store.claim({ worker: 'me', match: ['id=b'], wait: true })).rejects.toMatchObject({
+      code: 'NOTHING_READY',
+      details: { blocked: [{ id: 'b' }], in_progress: [] },
+    });
   });
 
   it('that cannot be read is refused before anything is claimed', async () => {

@@ -1,6 +1,6 @@
 import { neverStopped, stopsOn } from '../../core/budgets.ts';
 import type { Feature } from '../../core/entities.ts';
-import { claimedFeatures, isAllComplete, progressOf, recordedHead } from '../../core/select.ts';
+import { claimedFeatures, progressOf, recordedHead } from '../../core/select.ts';
 import { contentsOf, requireFeature, requireSession } from '../../core/state.ts';
 import { lengthOfTime, millisecondsOf, parseDuration } from '../../core/time.ts';
 import { type FeatureView, featureView } from '../../core/views.ts';
@@ -178,11 +178,12 @@ export function claimMethods(context: Context) {
     return answer(landed, token, path);
   }
 
-  /** Whether something that is not ready now may become so without anybody's help. */
-  async function mayBecomeReady(session: string | undefined): Promise<boolean> {
+  /** Whether a claim that was refused may succeed later without anybody's help: somebody works on what is asked for, or
+   *  on what that waits for. */
+  async function maySucceedLater({ code, details }: GitStateError, session?: string): Promise<boolean> {
+    if (code === 'NOTHING_READY') return (details.in_progress as unknown[]).length > 0;
     const { contents } = await readSession(context, { session });
-    const progress = progressOf(contents, neverStopped);
-    return !isAllComplete(progress) && progress.in_progress > 0;
+    return progressOf(contents, neverStopped).in_progress > 0;
   }
 
   return {
@@ -197,7 +198,8 @@ export function claimMethods(context: Context) {
         } catch (error) {
           const waits =
             limitMs > 0 && isGitStateError(error, 'NOTHING_READY', 'ALREADY_CLAIMED', 'DEPENDENCIES_UNMET');
-          if (!waits || engine.env.now() >= until || !(await mayBecomeReady(options.session))) throw error;
+          if (!waits || engine.env.now() >= until) throw error;
+          if (!(await maySucceedLater(error, options.session))) throw error;
           await engine.env.sleep(Math.min(pollMs, Math.max(1, until - engine.env.now())));
         }
       }

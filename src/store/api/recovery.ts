@@ -1,11 +1,11 @@
 import { stopsOn } from '../../core/budgets.ts';
-import type { Feature, Preset } from '../../core/entities.ts';
+import type { Preset } from '../../core/entities.ts';
 import type { Operation } from '../../core/operation.ts';
 import { builtInPresets } from '../../core/presets.ts';
 import { claimedFeatures, nextStep } from '../../core/select.ts';
 import { contentsOf, requireFeature, requireSession, type State } from '../../core/state.ts';
 import { sessionView } from '../../core/views.ts';
-import { type CodeState, codeStateOf } from '../code-state.ts';
+import { codeStatesOf } from '../code-state.ts';
 import type { Proposal } from '../proposal.ts';
 import {
   cleanupFeatures,
@@ -70,29 +70,25 @@ export function recoveryMethods(context: Context) {
     const gone = new Set(released.map(({ feature }) => feature));
     const kept = claimedFeatures(contentsOf(before, sessionId)).filter(({ id }) => !gone.has(id));
     const renewals = await renewalsOf(context, sessionId, kept);
+    const ended = released.map(({ feature }) => requireFeature(before, sessionId, feature));
+    const worktrees = await codeStatesOf(context.engine.repository, [...ended, ...kept]);
     return {
       ...sessionView(session, contents, stopsOn(session, contents, nowOf(context))),
       session: sessionId,
-      released: await Promise.all(
-        released.map(async ({ feature, worker, reason }) => ({
-          ...{ feature, worker, reason },
-          ...(await placeOf(requireFeature(before, sessionId, feature))),
-        })),
-      ),
-      kept: await Promise.all(
-        kept.map(async (feature) => ({
-          ...{ feature: feature.id as string, worker: feature.worker_id as string },
-          expires_at: renewals.get(feature.id) ?? feature.claim!.expires_at,
-          ...(await placeOf(feature)),
-        })),
-      ),
+      released: released.map(({ feature, worker, reason }, index) => ({
+        ...{ feature, worker, reason },
+        step: nextStep(ended[index]!),
+        worktree: worktrees[index] ?? null,
+      })),
+      kept: kept.map((feature, index) => ({
+        feature: feature.id as string,
+        worker: feature.worker_id as string,
+        expires_at: renewals.get(feature.id) ?? feature.claim!.expires_at,
+        step: nextStep(feature),
+        worktree: worktrees[ended.length + index] ?? null,
+      })),
       ...written,
     };
-  }
-
-  /** Where a feature stands: its first unfinished step, and what its worktree holds. */
-  async function placeOf(feature: Feature): Promise<{ step: string | null; worktree: CodeState | null }> {
-    return { step: nextStep(feature), worktree: await codeStateOf(context.engine.repository, feature) };
   }
 
   return {
