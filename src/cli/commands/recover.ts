@@ -33,7 +33,7 @@ export const recover = command<{ dryRun?: boolean }>({
           ...placeLines(one, colors),
         ]),
         dryRun
-          ? `session ${session} would be active, ${released.length} released, ${kept.length} kept`
+          ? `session ${session} would be active, ${released.length} released${kept.length > 0 ? `, ${kept.length} kept` : ''}`
           : `session ${session} is active again`,
       ],
       plain: [
