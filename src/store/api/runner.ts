@@ -89,6 +89,8 @@ export function runnerMethods(context: Context) {
      *  @throws what `complete` refuses, BRANCH_EXISTS, COMMIT_NOT_FOUND, GIT_FAILED, CONTENTION. */
     async merge({ into, branch, message, ...completion }: MergeOptions): Promise<Merged> {
       const given = Object.entries(completion).filter(([, value]) => value !== undefined);
+      // Others may have taken the feature over where the state is shared; what is merged cannot be taken back.
+      await context.transactor.refresh();
       await context.transactor.preview(featureComplete, Object.fromEntries(given));
       const { repository, identity, env, durable } = engine;
       return mergeBranch(repository, {
