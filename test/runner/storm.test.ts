@@ -16,6 +16,17 @@ const seed = Number(process.env.STORM_SEED ?? Date.now() % 1_000_000);
 const runnerCount = 8;
 const leaseMs = 2500;
 
+type Fault = 'kill' | 'stop' | 'end' | 'kill command' | 'stop command';
+const faults: Fault[] = [
+  'kill',
+  'stop',
+  'end',
+  'kill command',
+  'kill command',
+  'stop command',
+  'stop command',
+];
+
 const env = systemEnv();
 
 /** The same numbers for the same seed (mulberry32). */
@@ -56,6 +67,7 @@ class Storm {
   };
   readonly runners: RunnerProcess[] = [];
   readonly #slots: Slot[] = [];
+  #deck: { fault: Fault; at: number }[] = [];
   readonly #random: () => number;
   readonly #start: () => Promise<RunnerProcess>;
 
@@ -104,20 +116,29 @@ class Storm {
     const slot = this.#pick(working);
     if (!slot) return;
     const { runner } = slot;
-    const chance = this.#random();
-    if (chance < 0.15) {
-      runner.kill('SIGKILL');
-      await runner.exit;
-      this.landed.runnersKilled += 1;
-    } else if (chance < 0.35) {
-      runner.kill('SIGSTOP');
-      slot.stoppedUntilMs = env.now() + leaseMs * (1.2 + this.#random());
-      this.landed.runnersStopped += 1;
-    } else if (chance < 0.45) {
-      runner.kill('SIGINT');
-      this.landed.runnersEnded += 1;
-    } else {
-      this.#strikeCommand(commandOf(runner), chance < 0.75 ? 'SIGKILL' : 'SIGSTOP');
+    // A pack of cards, dealt out before it is shuffled again: no kind of fault is missing from a short storm.
+    if (this.#deck.length === 0)
+      this.#deck = [...faults].map((fault) => ({ fault, at: this.#random() })).sort((a, b) => a.at - b.at);
+    switch (this.#deck.pop()!.fault) {
+      case 'kill':
+        runner.kill('SIGKILL');
+        await runner.exit;
+        this.landed.runnersKilled += 1;
+        break;
+      case 'stop':
+        runner.kill('SIGSTOP');
+        slot.stoppedUntilMs = env.now() + leaseMs * (1.2 + this.#random());
+        this.landed.runnersStopped += 1;
+        break;
+      case 'end':
+        runner.kill('SIGINT');
+        this.landed.runnersEnded += 1;
+        break;
+      case 'kill command':
+        this.#strikeCommand(commandOf(runner), 'SIGKILL');
+        break;
+      case 'stop command':
+        this.#strikeCommand(commandOf(runner), 'SIGSTOP');
     }
   }
 
