@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { kill } from 'node:process';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { systemEnv } from '../../src/env.ts';
-import type { LogEntry } from '../../src/store/api/history.ts';
+import type { LogEntry } from '../../src/store/api/log.ts';
 import type { Store } from '../../src/store/open.ts';
 import { expectSound } from '../support/oracle.ts';
 import { buildRunner, linesOf, makeProject, only, type RunnerProcess, startRunner, work } from './support.ts';
