@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { matcherOf } from '../core/match.ts';
 import { parseInstant } from '../core/time.ts';
 import { GitStateError } from '../errors.ts';
 
@@ -78,6 +79,19 @@ export function tokens(value: string): Record<string, number> {
 export function several(value: string, previous: unknown): string[] {
   return [...((previous as string[] | undefined) ?? []), ...list(value)];
 }
+
+/** A condition on features such as `priority=P0,P1`, gathered over every use of the option. */
+export function condition(value: string, previous: unknown): string[] {
+  matcherOf([value]);
+  return [...((previous as string[] | undefined) ?? []), value];
+}
+
+/** Describes `--match`, which several commands have. */
+export const matchOption = {
+  flags: '--match CONDITION',
+  description: "only priority=P0,P1, id='api-*' or label=backend; given again, all have to hold",
+  parse: condition,
+};
 
 /** JSON, or `@FILE` for the JSON in a file. */
 export function json(value: string, _previous: unknown, cwd: string): unknown {

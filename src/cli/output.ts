@@ -30,6 +30,8 @@ export class Output {
   readonly live: boolean;
   /** Whether the reader of stdout is gone. */
   closed = false;
+  /** Takes what is drawn in place off the terminal while something else is written. */
+  aroundAside: (write: () => void) => void = (write) => write();
   readonly #stdout: NodeJS.WriteStream;
   readonly #stderr: NodeJS.WriteStream;
   readonly #errorColors: Colors;
@@ -85,7 +87,10 @@ export class Output {
   }
 
   warning(message: string): void {
-    if (!this.quiet) this.#stderr.write(`${this.#errorColors.yellow('warning:')} ${oneLine(message)}\n`);
+    if (this.quiet) return;
+    this.aroundAside(() => {
+      this.#stderr.write(`${this.#errorColors.yellow('warning:')} ${oneLine(message)}\n`);
+    });
   }
 
   error(error: GitStateError): void {

@@ -47,6 +47,22 @@ export function truncate(text: string, width: number): string {
   return `${cut}…`;
 }
 
+/** As `truncate`, for text with our own colours in it. */
+export function clip(text: string, width: number): string {
+  if (widthOf(text) <= width) return text;
+  let cut = '';
+  let room = width - 1;
+  for (const part of text.split(/(\u001b\[[0-9;]*m)/)) {
+    if (part.startsWith('\u001b')) cut += part;
+    else {
+      const fitting = widthOf(part) <= room ? part : truncate(part, room + 1).slice(0, -1);
+      cut += room > 0 ? fitting : '';
+      room = fitting === part ? room - widthOf(part) : 0;
+    }
+  }
+  return `${cut}…`;
+}
+
 export type Colors = Record<'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'blue' | 'cyan', Paint>;
 type Paint = (text: string) => string;
 

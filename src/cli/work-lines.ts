@@ -28,8 +28,14 @@ export function lineOf(event: WorkEvent): string | null {
       return `${who}completed ${what} in ${lengthOfTime(Number(event.duration_ms))}`;
     case 'failed':
       return `${who}${what} failed${visible(reasonOf(event))}${event.will_retry ? '; it is tried again' : ''}`;
+    case 'merged':
+      return `${who}merged ${visible(String(event.branch))} into ${visible(String(event.into))}`;
+    case 'teardown_failed':
+      return `${who}warning: the teardown of ${what} failed${visible(reasonOf(event))}`;
     case 'renewed':
     case 'started':
+    case 'setup_started':
+    case 'teardown_started':
     case 'finished':
     case 'worktree_removed':
       return null;
@@ -40,21 +46,16 @@ export function lineOf(event: WorkEvent): string | null {
   }
 }
 
+/** The last line: what a program says in the end, or how it ended. */
 function reasonOf({ message, error }: WorkEvent): string {
   const text = message ?? (typeof error === 'string' ? error : '');
   const last = text.trim().split('\n').at(-1) ?? '';
   return last === '' ? '' : `: ${last}`;
 }
 
-/** What a run came to. */
-export function summaryLines({
-  completed,
-  failed,
-  skipped,
-  remaining,
-  duration_ms,
-  logs,
-}: WorkSummary): string[] {
+/** What a run came to: counts and time, why what failed, and where to read more. */
+export function summaryLines(summary: WorkSummary): string[] {
+  const { completed, failed, skipped, remaining, duration_ms, logs } = summary;
   const parts = [
     `${completed.length} completed`,
     failed.length > 0 ? `${failed.length} failed` : '',
@@ -62,10 +63,14 @@ export function summaryLines({
     remaining > 0 ? `${remaining} remaining` : '',
   ].filter(Boolean);
   return [
+    ...failed.flatMap((failure) => failureLines('failed', failure)),
+    ...skipped.flatMap((failure) => failureLines('skipped', failure)),
+    ...(completed.length + failed.length > 0 ? [`logs in ${visible(logs)}`] : []),
     `${parts.join(', ')} in ${lengthOfTime(duration_ms)}`,
-    ...[...failed, ...skipped].map(
-      ({ feature, error }) => `  ${feature}${visible(reasonOf({ event: '', at: '', error }))}`,
-    ),
-    ...(failed.length > 0 ? [`output of every attempt: ${visible(logs)}`] : []),
   ];
+}
+
+function failureLines(what: string, { feature, error, log }: WorkSummary['failed'][number]): string[] {
+  const why = `${what} ${feature}${visible(reasonOf({ event: '', at: '', error }))}`;
+  return log === null ? [why] : [why, `  ${visible(log)}`];
 }

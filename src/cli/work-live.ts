@@ -1,24 +1,33 @@
+import { compareNatural } from '../core/ids.ts';
+import type { Progress } from '../core/select.ts';
 import type { WorkEvent, WorkSummary } from '../runner/work.ts';
 import type { Output } from './output.ts';
-import { padEnd, truncate, visible } from './text.ts';
-import { bar, type Status } from './views/status.ts';
+import { clip, padEnd, visible } from './text.ts';
+import { Estimate } from './views/estimate.ts';
+import { bar, leftText } from './views/status.ts';
 import { lengthOfTime } from './views/time.ts';
 import { lineOf, summaryLines, type WorkView } from './work-lines.ts';
 
 interface Row {
+  feature: string | null;
   doing: string;
   sinceMs: number | null;
 }
 
+const idle: Row = { feature: null, doing: 'idle', sinceMs: null };
 const redrawMs = 1000;
 const barWidth = 24;
+
+/** What the rows show by themselves. */
+const routine = new Set(['claimed', 'waiting', 'step_done', 'released', 'merged']);
 
 /** Lines about the past above, one line per worker and a bar of the whole below, drawn in place. */
 export class LiveView implements WorkView {
   readonly #output: Output;
-  readonly #status: () => Promise<Status>;
+  readonly #progress: () => Promise<Progress>;
   readonly #rows = new Map<string, Row>();
   readonly #startedMs = Date.now();
+  readonly #estimate = new Estimate();
   #timer: NodeJS.Timeout | null = null;
   /** What stands below the lines now. */
   #frame = '';
@@ -27,22 +36,27 @@ export class LiveView implements WorkView {
   #failed = 0;
   #counting: Promise<unknown> | null = null;
 
-  constructor(output: Output, status: () => Promise<Status>) {
+  constructor(output: Output, progress: () => Promise<Progress>) {
     this.#output = output;
-    this.#status = status;
+    this.#progress = progress;
   }
 
   async begin(): Promise<void> {
     await this.#count();
     this.#timer = setInterval(() => this.#draw(), redrawMs);
+    this.#output.aroundAside = (write) => {
+      this.#erase();
+      write();
+      this.#draw();
+    };
   }
 
   /** Others may work on the same session, so the bar follows the state and not our own events alone. */
   async #count(): Promise<void> {
-    const { progress } = await this.#status();
-    this.#total = progress.total;
-    this.#done = progress.completed + progress.archived;
-    this.#failed = progress.failed;
+    const { total, completed, archived, failed } = await this.#progress();
+    this.#total = total;
+    this.#done = completed + archived;
+    this.#failed = failed;
   }
 
   #refresh(): void {
@@ -58,10 +72,10 @@ export class LiveView implements WorkView {
 
   show(event: WorkEvent): void {
     this.#follow(event);
-    const line = ['claimed', 'waiting', 'step_done'].includes(event.event) ? null : lineOf(event);
+    const line = routine.has(event.event) ? null : lineOf(event);
     if (line !== null) {
       this.#erase();
-      this.#output.line(truncate(line, this.#output.columns));
+      this.#output.line(line);
     }
     this.#draw();
   }
@@ -70,43 +84,84 @@ export class LiveView implements WorkView {
     if (event === 'completed') this.#done += 1;
     if (event === 'failed' && !will_retry) this.#failed += 1;
     if (event === 'completed' || event === 'failed') this.#refresh();
-    if (worker === undefined || event === 'renewed') return;
-    const doing = event === 'claimed' || event === 'started' || event === 'step_done';
-    if (doing) this.#put(worker, `${feature}${step ? ` ${step}` : ''}`);
-    else if (event === 'waiting') this.#rows.set(worker, { doing: 'waits for others', sinceMs: null });
-    else if (['completed', 'failed', 'released', 'lost', 'skipped'].includes(event))
-      this.#rows.delete(worker);
+    if (worker === undefined) return;
+    switch (event) {
+      case 'claimed':
+      case 'started':
+      case 'step_done':
+        this.#put(worker, feature!, step ?? '');
+        break;
+      case 'setup_started':
+      case 'teardown_started':
+        this.#put(worker, feature!, event.replace('_started', ''));
+        break;
+      case 'waiting':
+        this.#rows.set(worker, { ...idle, doing: 'waits for others' });
+        break;
+      case 'completed':
+      case 'failed':
+      case 'released':
+      case 'lost':
+      case 'skipped':
+        this.#rows.set(worker, idle);
+    }
   }
 
-  #put(worker: string, doing: string): void {
+  #put(worker: string, feature: string, doing: string): void {
     const before = this.#rows.get(worker);
-    const same = before?.sinceMs != null && before.doing.split(' ')[0] === doing.split(' ')[0];
-    this.#rows.set(worker, { doing, sinceMs: same ? before.sinceMs : Date.now() });
+    const sinceMs = before?.feature === feature ? before.sinceMs : Date.now();
+    this.#rows.set(worker, { feature, doing, sinceMs });
   }
 
   #draw(): void {
-    const { colors, columns } = this.#output;
-    const width = Math.max(0, ...[...this.#rows.keys()].map((name) => name.length));
-    const lines = [...this.#rows].map(([worker, { doing, sinceMs }]) => {
-      const time = sinceMs === null ? '' : `  ${lengthOfTime(Date.now() - sinceMs)}`;
-      return truncate(`${padEnd(worker, width)}  ${visible(doing)}${time}`, columns - 1);
-    });
-    const failed = this.#failed > 0 ? `, ${this.#failed} failed` : '';
-    const numbers = `${this.#done}/${this.#total} done${failed}, ${lengthOfTime(Date.now() - this.#startedMs)}`;
-    const room = Math.min(barWidth, columns - numbers.length - 2);
-    lines.push(
-      room > 3 ? `${bar(this.#done, this.#total, room, colors)} ${numbers}` : truncate(numbers, columns - 1),
-    );
-    const frame = `${lines.join('\n')}\n`;
+    const { columns, rows } = this.#output;
+    const lines = this.#workerLines();
+    // What has scrolled off the top cannot be drawn over.
+    const room = Math.max(1, rows - 3);
+    if (lines.length > room) lines.splice(room - 1, lines.length, `… and ${lines.length - room + 1} more`);
+    lines.push(this.#whole());
+    const frame = `${lines.map((line) => clip(line, columns - 1)).join('\n')}\n`;
     if (frame === this.#frame) return;
-    this.#erase();
-    this.#output.write(frame);
+    // One write, so that no terminal shows the gap.
+    this.#output.write(`${this.#eraser()}${frame}`);
     this.#frame = frame;
   }
 
+  #workerLines(): string[] {
+    const { colors } = this.#output;
+    const rows = [...this.#rows].sort(([a], [b]) => compareNatural(a, b));
+    const names = Math.max(0, ...rows.map(([name]) => name.length));
+    const features = Math.max(0, ...rows.map(([, { feature }]) => feature?.length ?? 0));
+    const doings = Math.max(
+      0,
+      ...rows.map(([, { doing, feature }]) => (feature === null ? 0 : doing.length)),
+    );
+    return rows.map(([worker, { feature, doing, sinceMs }]) => {
+      if (feature === null) return `${padEnd(worker, names)}  ${colors.dim(doing)}`;
+      const step = doings === 0 ? '' : `  ${padEnd(visible(doing), doings)}`;
+      const time = sinceMs === null ? '' : `  ${lengthOfTime(Date.now() - sinceMs)}`;
+      return `${padEnd(worker, names)}  ${colors.bold(padEnd(visible(feature), features))}${step}${time}`;
+    });
+  }
+
+  /** The bar, the counts, the time and what is left. */
+  #whole(): string {
+    const { colors, columns } = this.#output;
+    const atMs = Date.now();
+    const open = this.#total - this.#done - this.#failed;
+    const left = leftText(this.#estimate.leftMs({ atMs, done: this.#done, open }));
+    const failed = this.#failed > 0 ? `, ${this.#failed} failed` : '';
+    const numbers = `${this.#done}/${this.#total} done${failed}, ${lengthOfTime(atMs - this.#startedMs)}${left}`;
+    const room = Math.min(barWidth, columns - numbers.length - 2);
+    return room > 3 ? `${bar(this.#done, this.#total, room, colors)} ${numbers}` : numbers;
+  }
+
+  #eraser(): string {
+    return this.#frame === '' ? '' : `\u001b[${this.#frame.split('\n').length - 1}A\u001b[J`;
+  }
+
   #erase(): void {
-    if (this.#frame === '') return;
-    this.#output.write(`\u001b[${this.#frame.split('\n').length - 1}A\u001b[J`);
+    this.#output.write(this.#eraser());
     this.#frame = '';
   }
 
@@ -118,6 +173,7 @@ export class LiveView implements WorkView {
   dispose(): void {
     if (this.#timer) clearInterval(this.#timer);
     this.#timer = null;
+    this.#output.aroundAside = (write) => write();
     this.#erase();
   }
 }

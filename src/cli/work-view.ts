@@ -1,12 +1,12 @@
+import type { Progress } from '../core/select.ts';
 import type { Output } from './output.ts';
-import type { Status } from './views/status.ts';
 import { lineOf, summaryLines, type WorkView } from './work-lines.ts';
 import { LiveView } from './work-live.ts';
 
 /** The view for the output: events as JSON, lines, or lines with a moving part below them. */
-export function workView(output: Output, status: () => Promise<Status>): WorkView {
+export function workView(output: Output, progress: () => Promise<Progress>): WorkView {
   if (output.format === 'json') return jsonView(output);
-  return output.live && !output.quiet ? new LiveView(output, status) : lineView(output);
+  return output.live && !output.quiet ? new LiveView(output, progress) : lineView(output);
 }
 
 function jsonView(output: Output): WorkView {

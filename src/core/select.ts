@@ -54,10 +54,14 @@ function priorityRank(priority: string | null): number {
 }
 
 /** Every feature that can be claimed now, in claim order. */
-export function readyFeatures(contents: Contents, isStopped: IsStopped): Feature[] {
+export function readyFeatures(
+  contents: Contents,
+  isStopped: IsStopped,
+  accept: (feature: Feature) => boolean = () => true,
+): Feature[] {
   const ready: Feature[] = [];
   for (const feature of contents.features.values())
-    if (isReady(contents, feature, isStopped)) ready.push(feature);
+    if (isReady(contents, feature, isStopped) && accept(feature)) ready.push(feature);
   return ready.sort(compareClaimOrder);
 }
 
@@ -128,7 +132,11 @@ export function featuresDependingOn(contents: Contents, id: string): string[] {
 }
 
 /** Counts by status; pending = ready + blocked. */
-export function progressOf(contents: Contents, isStopped: IsStopped): Progress {
+export function progressOf(
+  contents: Contents,
+  isStopped: IsStopped,
+  accept: (feature: Feature) => boolean = () => true,
+): Progress {
   const progress = {
     total: 0,
     pending: 0,
@@ -140,6 +148,7 @@ export function progressOf(contents: Contents, isStopped: IsStopped): Progress {
     archived: 0,
   };
   for (const feature of contents.features.values()) {
+    if (!accept(feature)) continue;
     progress.total += 1;
     progress[feature.status] += 1;
     if (feature.status === 'pending')

@@ -38,3 +38,16 @@ export function committerIdentity(config: GitConfig, variables: Variables): Iden
       ) ?? `gitstate@${firstUsable(hostname()) ?? 'localhost'}`,
   };
 }
+
+/** Who is named as the author, in Git's own order; the committer where nobody is. */
+export function authorIdentity(config: GitConfig, variables: Variables): Identity {
+  const committer = committerIdentity(config, variables);
+  return {
+    name:
+      firstUsable(variables.GIT_AUTHOR_NAME, config.get('author.name'), config.get('user.name')) ??
+      committer.name,
+    email:
+      firstUsable(variables.GIT_AUTHOR_EMAIL, config.get('author.email'), config.get('user.email')) ??
+      committer.email,
+  };
+}

@@ -172,6 +172,36 @@ export async function worktreeStatus(repository: Repository, path: string): Prom
   });
 }
 
+/** How many commits `revision` has beyond `base`, by default beyond the HEAD of the main worktree, and whether any of
+ *  them is on no other local branch and no remote-tracking branch.
+ *  @param path the worktree whose HEAD is meant. @returns null where there is no such revision. */
+export async function commitsOn(
+  { git, mainWorkTree, commonDir }: Repository,
+  revision: string,
+  base: string | null,
+  path: string | null = null,
+): Promise<{ ahead: number; unpushed: boolean } | null> {
+  const main = { cwd: mainWorkTree ?? commonDir, env: { GIT_DIR: commonDir } };
+  const at = path === null ? main : { cwd: path, env: { GIT_DIR: join(path, '.git'), GIT_WORK_TREE: path } };
+  const read = async (args: string[], where: typeof main) => {
+    const { status, stdout } = await git.run(args, { ...where, okStatuses: [0, 1, 128] });
+    return status === 0 ? stdout.toString().trim() : null;
+  };
+  const verify = ['rev-parse', '--verify', '--quiet', '--end-of-options'];
+  const tip = await read([...verify, `${revision}^{commit}`], at);
+  if (tip === null) return null;
+  const branch = await read(['symbolic-ref', '--quiet', revision], at);
+  const own = branch ?? revision;
+  const start = base ?? (await read([...verify, 'HEAD^{commit}'], main));
+  const others = own.startsWith('refs/heads/') ? [`--exclude=${own.slice('refs/heads/'.length)}`] : [];
+  const outside = ['rev-list', '--max-count=1', tip, '--not', ...others, '--branches', '--remotes'];
+  const [ahead, alone] = await Promise.all([
+    read(['rev-list', '--count', tip, ...(start === null ? [] : [`^${start}`])], main),
+    read(outside, main),
+  ]);
+  return { ahead: Number(ahead ?? 0), unpushed: Boolean(alone) };
+}
+
 async function attempt<T>(action: () => Promise<T>): Promise<T> {
   try {
     return await action();

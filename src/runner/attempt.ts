@@ -48,13 +48,13 @@ export async function runAttempt(attempt: Attempt): Promise<Ending> {
   }
   const exited = exitOf(child);
   const drained = copy(child.stderr, attempt.log, tail);
-  if (child.pid !== undefined) attempt.onStart({ pid: child.pid, started: processStart(child.pid) });
   let aborted = false;
   const onAbort = () => {
     aborted = true;
     if (child.pid !== undefined) void endGroup(child.pid, attempt);
   };
   attempt.abort.addEventListener('abort', onAbort);
+  if (child.pid !== undefined) attempt.onStart({ pid: child.pid, started: processStart(child.pid) });
   const exit = await exited;
   if (child.pid !== undefined) await endGroup(child.pid, attempt);
   attempt.abort.removeEventListener('abort', onAbort);

@@ -8,6 +8,7 @@ const recheckMs = 2000;
 interface Waiter {
   tip: string | null;
   sinceMs: number;
+  untilMs: number;
   resolve(): void;
 }
 
@@ -23,10 +24,10 @@ export class Changes {
     this.#env = env;
   }
 
-  /** Resolves once the branch is no longer at `tip`, after `wake`, or after two seconds. */
-  wait(tip: string | null): Promise<void> {
+  /** Resolves once the branch is no longer at `tip`, after `wake`, at `untilMs`, or after two seconds. */
+  wait(tip: string | null, untilMs = Number.POSITIVE_INFINITY): Promise<void> {
     return new Promise((resolve) => {
-      this.#waiters.add({ tip, sinceMs: this.#env.now(), resolve });
+      this.#waiters.add({ tip, sinceMs: this.#env.now(), untilMs, resolve });
       if (!this.#polling) void this.#poll();
     });
   }
@@ -45,7 +46,10 @@ export class Changes {
         // Where the tip cannot be read, the next claim will say why.
         const tip = await this.#store.tip().catch(() => null);
         const nowMs = this.#env.now();
-        this.#resolve((waiter) => waiter.tip !== tip || Math.abs(nowMs - waiter.sinceMs) >= recheckMs);
+        this.#resolve(
+          ({ tip: seen, sinceMs, untilMs }) =>
+            seen !== tip || nowMs >= untilMs || Math.abs(nowMs - sinceMs) >= recheckMs,
+        );
       }
     } finally {
       this.#polling = false;

@@ -1,4 +1,4 @@
-import { dropClaimFile } from '../store/claim-file.ts';
+import { dropClaimFile, dropNote, writeNote } from '../store/claim-file.ts';
 import { isPassing, persist } from './persist.ts';
 import type { Claim, Run } from './run.ts';
 import { proofOf } from './run.ts';
@@ -6,13 +6,16 @@ import { proofOf } from './run.ts';
 /** Claims what is next, with its worktree. @returns null where no claim is wanted any more.
  *  @throws what `claim` refuses; details name the feature where its worktree could not be made. */
 export async function takeClaim(run: Run, worker: string): Promise<Claim | null> {
-  const { store, session, base, lease } = run;
+  const { store, session, base, lease, match, backoff } = run;
   const answer = await persist(
     run.env,
     () => {
       // Our own features are not abandoned, however late their renewal is.
       const except = [...run.skipped.keys(), ...run.running];
-      return store.claim({ session, worker, worktree: true, runner: true, base, lease, except });
+      return store.claim({
+        ...{ session, worker, worktree: true, runner: true, base, lease },
+        ...{ except, match, backoff },
+      });
     },
     // A claim whose worktree failed has been given back, and the next feature may fare better.
     (error) => isPassing(error) && error.details.feature === undefined && !run.closed.aborted,
@@ -29,6 +32,8 @@ export async function takeClaim(run: Run, worker: string): Promise<Claim | null>
     expiresAt: answer.expires_at,
     formerClaim: answer.commit === null ? null : await store.runner.predecessor(answer.commit),
   };
+  if (run.keepWorktrees === 'always') dropNote(claim.worktree, 'passing');
+  else await writeNote(claim.worktree, 'passing', 'work\n');
   if (!run.closed.aborted) return claim;
   dropClaimFile(claim.worktree);
   await persist(run.env, () => store.release(proofOf(run, claim)));

@@ -17,11 +17,39 @@ function folderOf({ logs }: Run, { id }: Claim): string {
   return folder;
 }
 
-/** Opens the log of one attempt, or of one step of it. An attempt that is resumed goes on in the same file. */
-export async function openLog(run: Run, claim: Claim, step: string | null): Promise<Log> {
-  const name = step === null ? `${claim.attempt}.log` : `${claim.attempt}-${step}.log`;
-  const path = join(folderOf(run, claim), name);
-  return { path, file: await open(path, 'a') };
+/** What a log is of: a command once for the feature, or for one of its steps, or what comes before and after. */
+export type LogOf = { step: string | null } | 'setup' | 'teardown';
+
+/** Opens the log of a part of one attempt. An attempt that is resumed goes on in the same file. */
+export async function openLog(run: Run, claim: Claim, of: LogOf): Promise<Log> {
+  for (let tries = 1; ; tries += 1) {
+    const path = join(folderOf(run, claim), `${claim.attempt}${suffixOf(of)}.log`);
+    try {
+      return { path, file: await open(path, 'a') };
+    } catch (error) {
+      // Another runner that tidies up may have removed the folder while it was empty.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || tries === 3) throw error;
+    }
+  }
+}
+
+/** No step can be taken for a setup: theirs is behind a hyphen. */
+function suffixOf(of: LogOf): string {
+  if (typeof of === 'string') return `.${of}`;
+  return of.step === null ? '' : `-${of.step}`;
+}
+
+/** The end of a log as plain text. */
+export async function endOfLog(path: string): Promise<string> {
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    const wanted = Math.min(size, 2 * errorBytesMax);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(wanted), 0, wanted, size - wanted);
+    return endOfText(plainText(buffer.subarray(0, bytesRead)).trim(), errorBytesMax);
+  } finally {
+    await file.close();
+  }
 }
 
 /** Where the commands of one attempt may leave a summary. It lies outside the worktree, and a resumed attempt finds what

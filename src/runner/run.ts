@@ -21,6 +21,8 @@ export type KeepWorktrees = 'always' | 'failed' | 'never';
 export interface Failure {
   feature: string;
   error: string;
+  /** Absolute path of the output of its last command; null where none was started. */
+  log: string | null;
 }
 
 /** What the workers of one run share. */
@@ -33,6 +35,17 @@ export interface Run {
   readonly base: string | undefined;
   readonly lease: string | undefined;
   readonly retries: number | undefined;
+  /** Pause after a first failure. */
+  readonly backoff: string;
+  /** Conditions on the features that are taken. */
+  readonly match: string[] | undefined;
+  /** Limit of one attempt; null for none. */
+  readonly timeoutMs: number | null;
+  /** Shell commands around the work in a worktree. */
+  readonly setup: string | null;
+  readonly teardown: string | null;
+  /** Branch, by its full name, into which finished work is merged; null where it is not. */
+  readonly mergeInto: string | null;
   readonly keepWorktrees: KeepWorktrees;
   /** How long a process group has between SIGTERM and SIGKILL. */
   readonly graceMs: number;

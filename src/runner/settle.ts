@@ -1,10 +1,11 @@
 import { GitStateError, isGitStateError } from '../errors.ts';
 import { dropClaimFile, privateGitDir, readClaimFile } from '../store/claim-file.ts';
 import { dropSummary, readSummary, summaryFileOf } from './logs.ts';
+import { merge } from './merge.ts';
 import { persist } from './persist.ts';
 import { isLost } from './renewal.ts';
 import { type Claim, proofOf, type Run } from './run.ts';
-import type { Outcome } from './steps.ts';
+import type { Failed, Outcome } from './steps.ts';
 
 interface Result {
   outcome: Outcome;
@@ -50,10 +51,13 @@ async function complete(run: Run, claim: Claim, durationMs: number): Promise<voi
   // Steps that were given up on the way are skipped; `--per-step` went through all of them.
   const skipRemaining = run.perStep && claim.feature.steps.length > 0 ? undefined : true;
   try {
+    const unmerged = run.mergeInto === null ? null : await merge(run, claim, run.mergeInto, skipRemaining);
+    if (unmerged !== null)
+      return await fail(run, claim, { error: unmerged, log: null, final: true }, durationMs);
     await persist(run.env, () => run.store.complete({ ...proofOf(run, claim), summary, skipRemaining }));
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    return fail(run, claim, { kind: 'failed', error: error.message }, durationMs);
+    return fail(run, claim, { error: error.message, log: null }, durationMs);
   }
   dropSummary(summaryFile);
   await completed(run, claim, durationMs, summary);
@@ -72,19 +76,24 @@ async function completed(run: Run, claim: Claim, durationMs: number, summary?: s
   if (run.keepWorktrees !== 'always') await removeWorktree(run, claim);
 }
 
-type Failed = Omit<Extract<Outcome, { kind: 'failed' }>, 'kind'> & { kind?: 'failed' };
+type Failure = Omit<Failed, 'kind'> & {
+  kind?: 'failed';
+  /** Whether trying again would come to the same. */
+  final?: true;
+};
 
-async function fail(run: Run, claim: Claim, failure: Failed, durationMs: number): Promise<void> {
-  const { kind: _kind, ...fields } = failure;
+async function fail(run: Run, claim: Claim, failure: Failure, durationMs: number): Promise<void> {
+  const { kind: _kind, final, ...fields } = failure;
+  const limits = final ? { noRetry: true } : { maxRetries: run.retries };
   const { status } = await persist(run.env, () =>
-    run.store.fail({ ...proofOf(run, claim), error: failure.error, maxRetries: run.retries }),
+    run.store.fail({ ...proofOf(run, claim), error: failure.error, ...limits }),
   );
   const { worker, id: feature, attempt } = claim;
   const will_retry = status === 'pending';
   const label = { worker, feature, attempt, duration_ms: durationMs };
   run.emit('failed', { ...label, ...fields, exit_status: fields.status, will_retry });
   if (will_retry) return;
-  run.failed.push({ feature, error: failure.error });
+  run.failed.push({ feature, error: failure.error, log: failure.log });
   run.changes.wake();
   if (run.keepWorktrees === 'never') await removeWorktree(run, claim);
   else run.emit('worktree_kept', { worker, feature, worktree: claim.worktree, message: 'it failed' });
@@ -103,14 +112,28 @@ async function afterLoss(run: Run, claim: Claim, message: string, durationMs: nu
     return completed(run, claim, durationMs, now.summary ?? undefined);
   }
   if (now?.status === 'failed' && now.failed_by === worker) {
-    run.failed.push({ feature, error: now.error ?? message });
+    run.failed.push({ feature, error: now.error ?? message, log: null });
   }
   run.emit('lost', { worker, feature, message, holder: now?.worker_id ?? null, status: now?.status ?? null });
 }
 
 /** Nothing uncommitted is ever removed, and the branch always stays. */
 async function removeWorktree(run: Run, { worker, id: feature, worktree }: Claim): Promise<void> {
-  const label = { worker, feature, worktree };
+  await removeOrKeep(run, { worker, feature, worktree });
+}
+
+/** Removes what runners left that were killed after a completion, unless all worktrees are to be kept. */
+export async function tidyWorktrees(run: Run): Promise<void> {
+  if (run.keepWorktrees === 'always') return;
+  for (const left of await run.store.runner.leftWorktrees({ session: run.session }))
+    await removeOrKeep(run, left);
+}
+
+async function removeOrKeep(
+  run: Run,
+  label: { worker?: string; feature: string; worktree: string },
+): Promise<void> {
+  const { worktree } = label;
   try {
     const kept = await persist(run.env, () => run.store.runner.removeWorktree(worktree));
     if (kept === null) run.emit('worktree_removed', label);

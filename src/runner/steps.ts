@@ -1,16 +1,26 @@
 import type { FeatureView } from '../core/views.ts';
 import { type Ending, runAttempt } from './attempt.ts';
 import { commandEnvironment } from './environment.ts';
-import { type Log, openLog } from './logs.ts';
+import { type Log, type LogOf, openLog } from './logs.ts';
 import { persist } from './persist.ts';
 import type { Renewal } from './renewal.ts';
 import { isLost } from './renewal.ts';
 import { type Claim, proofOf, type Run } from './run.ts';
 
+export interface Failed {
+  kind: 'failed';
+  error: string;
+  log: string | null;
+  status?: number | null;
+  signal?: string | null;
+  step?: string;
+  timed_out?: true;
+}
+
 /** What became of a claimed feature's commands. */
 export type Outcome =
   | { kind: 'done' }
-  | { kind: 'failed'; error: string; status?: number | null; signal?: string | null; step?: string }
+  | Failed
   /** The claim is to be given back. */
   | { kind: 'released' }
   /** The same, and this run cannot work on the feature. */
@@ -22,16 +32,22 @@ export interface Work {
   claim: Claim;
   renewal: Renewal;
   summaryFile: string;
+  /** Aborted with a sentence as its reason once the attempt has taken too long. */
+  deadline: AbortSignal;
 }
 
 /** Runs the command once, or once for each unfinished step. */
 export async function runSteps(work: Work): Promise<Outcome> {
   const { run, claim } = work;
   if (!run.perStep || claim.feature.steps.length === 0)
-    return runOnce(work, claim.feature.current_step, null);
+    return runCommand(work, {
+      command: run.command,
+      step: claim.feature.current_step,
+      logOf: { step: null },
+    });
   let step = firstUnfinished(claim.feature);
   while (step !== null) {
-    const outcome = await runOnce(work, step, step);
+    const outcome = await runCommand(work, { command: run.command, step, logOf: { step } });
     if (outcome.kind !== 'done') return outcome;
     try {
       // Should this process die right after the next command has started, the lease must not name the last one.
@@ -55,41 +71,60 @@ async function finishStep({ run, claim }: Work, step: string): Promise<FeatureVi
   return feature;
 }
 
-async function runOnce(work: Work, step: string | null, logStep: string | null): Promise<Outcome> {
+interface Part {
+  command: readonly string[];
+  /** The step that it is told of. */
+  step: string | null;
+  logOf: LogOf;
+  /** What ends it; by default the end of the run, of the claim, or of the attempt's time. */
+  abort?: AbortSignal;
+}
+
+/** Runs one command in the worktree, under the lease and with a log of its own. */
+export async function runCommand(work: Work, { command, step, logOf, abort }: Part): Promise<Outcome> {
   const { run, claim, renewal, summaryFile } = work;
   let log: Log;
   try {
-    log = await openLog(run, claim, logStep);
+    log = await openLog(run, claim, logOf);
   } catch (error) {
     return { kind: 'skipped', error: `its log cannot be written: ${(error as Error).message}` };
   }
   const label = { worker: claim.worker, feature: claim.id, ...(step === null ? {} : { step }) };
+  const event = typeof logOf === 'string' ? `${logOf}_started` : 'started';
   try {
     const ending = await runAttempt({
-      command: run.command,
+      command,
       cwd: claim.worktree,
       variables: commandEnvironment(run, claim, { step, summaryFile }),
       log,
       env: run.env,
       graceMs: run.graceMs,
-      abort: AbortSignal.any([run.kill, renewal.lost]),
+      abort: abort ?? AbortSignal.any([run.kill, renewal.lost, work.deadline]),
       onStart: (child) => {
         void renewal.note(child);
-        run.emit('started', { ...label, attempt: claim.attempt, log: log.path, pid: child.pid });
+        run.emit(event, { ...label, attempt: claim.attempt, log: log.path, pid: child.pid });
       },
     });
-    return outcomeOf(ending, work, step);
+    return outcomeOf(ending, work, { step, log: log.path });
   } finally {
     await log.file.close().catch(() => {});
   }
 }
 
-function outcomeOf(ending: Ending, { renewal }: Work, step: string | null): Outcome {
+function outcomeOf(
+  ending: Ending,
+  { run, renewal, deadline }: Work,
+  { step, log }: { step: string | null; log: string },
+): Outcome {
   if (renewal.lost.aborted) return { kind: 'lost', error: String((renewal.lost.reason as Error).message) };
-  if (ending.aborted) return { kind: 'released' };
   const { status, signal } = ending;
-  if (status === 0) return { kind: 'done' };
-  return { kind: 'failed', error: errorOf(ending), status, signal, ...(step === null ? {} : { step }) };
+  const failed = { kind: 'failed' as const, log, status, signal, ...(step === null ? {} : { step }) };
+  if (ending.aborted && deadline.aborted && !run.kill.aborted) {
+    const error = [ending.errorTail, String(deadline.reason)].filter(Boolean).join('\n');
+    return { ...failed, error, timed_out: true };
+  }
+  if (ending.aborted) return { kind: 'released' };
+  return status === 0 ? { kind: 'done' } : { ...failed, error: errorOf(ending) };
 }
 
 /** What the command said last; how it ended where it said nothing, or did not end by itself. */

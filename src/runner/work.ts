@@ -1,13 +1,16 @@
-import { join } from 'node:path';
-import type { Env } from '../env.ts';
+import { dirname } from 'node:path';
+import { matcherOf } from '../core/match.ts';
 import { GitStateError } from '../errors.ts';
-import type { Store } from '../store/open.ts';
-import { Changes } from './changes.ts';
 import { requireProgram } from './environment.ts';
-import { Names } from './names.ts';
-import type { Failure, KeepWorktrees, Run, WorkEvent } from './run.ts';
+import { pruneLogs } from './log-pruning.ts';
+import { openRun } from './open-run.ts';
+import type { WorkOptions } from './options.ts';
+import type { Failure } from './run.ts';
+import { tidyWorktrees } from './settle.ts';
+
 import { runWorker } from './worker.ts';
 
+export type { WorkOptions } from './options.ts';
 export type { WorkEvent } from './run.ts';
 
 export interface WorkSummary {
@@ -19,38 +22,11 @@ export interface WorkSummary {
   failed: Failure[];
   /** Features that this run could not work on. */
   skipped: Failure[];
-  /** Features of the session that are not completed. */
+  /** Features of the session that are not completed, of those that were asked for. */
   remaining: number;
   duration_ms: number;
   /** Folder with the output of every attempt: `<feature>/<attempt>[-<step>].log`. */
   logs: string;
-}
-
-export interface WorkOptions {
-  store: Store;
-  env: Env;
-  session?: string;
-  /** Workers side by side; the session's `config.workers_count` by default, else 1. */
-  workers?: number;
-  /** Runs the command once per step instead of once per feature. */
-  perStep?: boolean;
-  /** Where new branches start; the caller's HEAD by default. */
-  base?: string;
-  /** Whose worktrees stay when a feature ends; those of failed features by default. */
-  keepWorktrees?: KeepWorktrees;
-  /** Length of the lease, such as `15m`. */
-  lease?: string;
-  /** Attempts after the first, where fewer than the session allows. */
-  retries?: number;
-  /** Program and arguments. */
-  command: string[];
-  /** How long a command has between SIGTERM and SIGKILL, in milliseconds; 5000 by default. */
-  graceMs?: number;
-  /** No new claims; what runs goes on to its end. */
-  stop: AbortSignal;
-  /** Ends what runs and gives the claims back. */
-  kill: AbortSignal;
-  onEvent(event: WorkEvent): void;
 }
 
 /** Works on the features of a session until none is left that could become ready: each worker claims one, runs the
@@ -61,17 +37,22 @@ export async function runWork(options: WorkOptions): Promise<WorkSummary> {
   const { store, env } = options;
   const startedMs = env.now();
   requireProgram(options.command[0], env.variables);
+  matcherOf(options.match);
   const session = await store.sessionShow({ session: options.session });
   const workers = workersOf(options.workers, session.config.workers_count);
-  const { run, endings, dispose } = openRun(options, session.id);
+  const mergeInto = options.onComplete === 'merge' ? await store.runner.mergeBase(options.base) : null;
+  const { run, endings, dispose } = openRun(options, { session: session.id, mergeInto });
+  pruneLogs(dirname(run.logs), env.now());
   run.emit('begun', { workers, session: session.id, logs: run.logs });
   try {
+    await tidyWorktrees(run);
     await Promise.all(Array.from({ length: workers }, () => runWorker(run)));
   } finally {
     dispose();
   }
   if (endings.error !== undefined) throw endings.error;
-  const { total, completed, archived } = (await store.status({ session: session.id })).progress;
+  const { match } = options;
+  const { total, completed, archived } = await store.runner.progress({ session: session.id, match });
   const remaining = total - completed - archived;
   const summary: WorkSummary = {
     exit_status: exitStatusOf({
@@ -81,7 +62,7 @@ export async function runWork(options: WorkOptions): Promise<WorkSummary> {
     }),
     completed: run.completed,
     failed: run.failed,
-    skipped: [...run.skipped].map(([feature, error]) => ({ feature, error })),
+    skipped: [...run.skipped].map(([feature, error]) => ({ feature, error, log: null })),
     remaining,
     duration_ms: env.now() - startedMs,
     logs: run.logs,
@@ -109,69 +90,4 @@ function exitStatusOf({ stopped, budget, remaining }: Outcome): WorkSummary['exi
   if (stopped) return 130;
   if (budget) return 4;
   return remaining === 0 ? 0 : 5;
-}
-
-interface Endings {
-  budget?: string;
-  error?: unknown;
-}
-
-/** What the workers share, and what made the run end before its time. */
-function openRun(options: WorkOptions, session: string) {
-  const { store, env, stop, kill, onEvent } = options;
-  const endings: Endings = {};
-  const closing = new AbortController();
-  const closed = AbortSignal.any([stop, kill, closing.signal]);
-  const changes = new Changes(store, env);
-  const close: Run['close'] = (why) => {
-    if ('budget' in why) endings.budget ??= why.budget;
-    else endings.error ??= why.error;
-    closing.abort();
-  };
-  const emit: Run['emit'] = (event, fields) => {
-    try {
-      onEvent({ event, at: new Date(env.now()).toISOString(), ...fields });
-    } catch (error) {
-      // Whoever listens must not be able to stop a renewal.
-      close({ error });
-    }
-  };
-  const onStop = () => emit('stopping', { message: 'no new claims; waiting for what runs' });
-  const onKill = () => emit('stopping', { message: 'ending what runs, giving the claims back' });
-  const onClosed = () => changes.wake();
-  if (stop.aborted) onStop();
-  else stop.addEventListener('abort', onStop);
-  kill.addEventListener('abort', onKill);
-  closed.addEventListener('abort', onClosed);
-  const run: Run = {
-    store,
-    env,
-    session,
-    command: options.command,
-    perStep: options.perStep ?? false,
-    base: options.base,
-    lease: options.lease,
-    retries: options.retries,
-    keepWorktrees: options.keepWorktrees ?? 'failed',
-    graceMs: options.graceMs ?? 5000,
-    logs: join(store.repository.commonDir, 'gitstate', 'logs', session),
-    names: new Names(store, session),
-    changes,
-    closed,
-    kill,
-    completed: [],
-    failed: [],
-    skipped: new Map(),
-    claimFailures: new Map(),
-    running: new Set(),
-    orphansEnding: null,
-    emit,
-    close,
-  };
-  const dispose = () => {
-    stop.removeEventListener('abort', onStop);
-    kill.removeEventListener('abort', onKill);
-    closed.removeEventListener('abort', onClosed);
-  };
-  return { run, endings, dispose };
 }

@@ -7,14 +7,14 @@ import { workOn } from './work-on.ts';
 
 /** One worker: claims, works, and claims again until nothing is left for it. Never rejects. */
 export async function runWorker(run: Run): Promise<void> {
-  const worker: Worker = { name: '', waiting: false };
+  const worker: Worker = { name: '', waiting: false, pauseEndMs: undefined };
   try {
     worker.name = await run.names.take();
     while (!run.closed.aborted) {
       const tip = await run.store.tip();
       const next = await nextFor(run, worker);
       if (next === 'nothing') return;
-      if (next === 'wait' && !run.closed.aborted) await run.changes.wait(tip);
+      if (next === 'wait' && !run.closed.aborted) await run.changes.wait(tip, worker.pauseEndMs);
       else if (typeof next === 'object') await workOn(run, next);
     }
   } catch (error) {
@@ -28,6 +28,8 @@ interface Worker {
   name: string;
   /** Whether it has said that it waits. */
   waiting: boolean;
+  /** When the first of the features that failed may be tried again. */
+  pauseEndMs: number | undefined;
 }
 
 type Next = Claim | 'again' | 'wait' | 'nothing';
@@ -49,7 +51,8 @@ async function afterRefusal(run: Run, worker: Worker, error: GitStateError): Pro
   switch (error.code) {
     case 'NOTHING_READY':
       if (await endOrphans(run)) return 'again';
-      if (!mayUnblock(error)) return 'nothing';
+      worker.pauseEndMs = pauseEndOf(error);
+      if (worker.pauseEndMs === undefined && !mayUnblock(error)) return 'nothing';
       if (!worker.waiting) run.emit('waiting', { worker: worker.name, message: error.message });
       worker.waiting = true;
       return 'wait';
@@ -64,6 +67,12 @@ async function afterRefusal(run: Run, worker: Worker, error: GitStateError): Pro
     default:
       return skip(run, worker, error);
   }
+}
+
+/** When the first pause after a failure is over; undefined where nothing pauses. */
+function pauseEndOf({ details }: GitStateError): number | undefined {
+  const pausing = (details.pausing ?? []) as { until: string }[];
+  return pausing.length > 0 ? Math.min(...pausing.map(({ until }) => Date.parse(until))) : undefined;
 }
 
 /** Whether something may still become ready: a runner's claim ends by itself, and may fail; somebody's own claim is

@@ -34,6 +34,30 @@ export function dropClaimFile(worktree: string): void {
   if (gitDir !== null) rmSync(join(gitDir, name), { force: true });
 }
 
+/** What else is remembered of a worktree, and gone with it: the commit at which its branch began, the setup that it had,
+ *  and whether it may go once its feature is completed. */
+type Note = 'base' | 'setup' | 'passing';
+
+/** @returns null where nothing is noted. */
+export function readNote(worktree: string, note: Note): string | null {
+  const gitDir = privateGitDir(worktree);
+  try {
+    return gitDir === null ? null : readFileSync(join(gitDir, `gitstate-${note}`), 'utf8');
+  } catch {
+    return null;
+  }
+}
+
+export async function writeNote(worktree: string, note: Note, text: string): Promise<void> {
+  const gitDir = privateGitDir(worktree);
+  if (gitDir !== null) await writeFileAtomic(join(gitDir, `gitstate-${note}`), text);
+}
+
+export function dropNote(worktree: string, note: Note): void {
+  const gitDir = privateGitDir(worktree);
+  if (gitDir !== null) rmSync(join(gitDir, `gitstate-${note}`), { force: true });
+}
+
 /** The private Git directory of a linked worktree; null where `worktree` is none. */
 export function privateGitDir(worktree: string): string | null {
   try {

@@ -16,6 +16,7 @@ import { openRemembered } from '../git/remembered.ts';
 import type { Repository } from '../git/repository.ts';
 import { ObjectWriter } from '../git/writer.ts';
 import { SnapshotCache } from './cache.ts';
+import { clocksDiffer } from './clocks.ts';
 import { type HeldLease, readLease } from './lease.ts';
 import { goneFault, movedFault } from './moved.ts';
 import { Mutex } from './mutex.ts';
@@ -36,6 +37,8 @@ export interface EngineOptions {
   /** The schema that is written, and how older ones are brought up to it. */
   schema?: Schema | undefined;
 }
+
+const clockWarningMs = 60_000;
 
 /** From this many objects on, one small pack is cheaper than loose objects. */
 const packFrom = 40;
@@ -74,6 +77,9 @@ export class Engine {
   #sound: string | null = null;
   #cacheTried = false;
   readonly #leases = new Map<string, HeldLease>();
+  /** When the newest lease was made that this process has seen. */
+  #newestLeaseMs = 0;
+  #clockWarnedMs = Number.NEGATIVE_INFINITY;
   /** The tree under each lease. Git knows it anyway; other readers find it once it was written. */
   #emptyTreeWritten = false;
 
@@ -219,10 +225,27 @@ export class Engine {
     const known = this.#leases.get(ref);
     if (known && known.claim_id === feature.claim?.id && isLooseAt(this.repository, ref, known.oid))
       return known;
-    const lease = await readLease(this.reader, session, feature);
+    const lease = await this.lease(session, feature);
     if (lease) this.#leases.set(ref, lease);
     else this.#leases.delete(ref);
     return lease;
+  }
+
+  /** The lease of a feature's claim as it is now. */
+  async lease(session: string, feature: Feature): Promise<HeldLease | null> {
+    const lease = await readLease(this.reader, session, feature);
+    if (lease) this.#newestLeaseMs = Math.max(this.#newestLeaseMs, lease.madeMs);
+    return lease;
+  }
+
+  /** Says that our own clock or that of the newest commit is wrong, where they differ by more than the allowance; once
+   *  a minute at most, else null. */
+  clockWarning(): string | null {
+    const nowMs = this.env.now();
+    const newestMs = Math.max(this.#latest.at * 1000, this.#newestLeaseMs);
+    if (newestMs - nowMs <= this.driftMs || nowMs - this.#clockWarnedMs < clockWarningMs) return null;
+    this.#clockWarnedMs = nowMs;
+    return `${clocksDiffer(nowMs, newestMs)}: set the clock that is wrong, or leases end too early or too late`;
   }
 
   /** Takes a snapshot that this process itself has just published. */

@@ -9,7 +9,7 @@ import { GitStateError } from '../errors.ts';
 import type { Engine } from './engine.ts';
 import { Facts, withFacts } from './facts.ts';
 import { findOperation, isCutOff, newestOf, operationOf, pastOperation } from './history.ts';
-import { leaseObjects, readLease } from './lease.ts';
+import { leaseObjects } from './lease.ts';
 import { wantedRefs } from './moves.ts';
 import type { Decision, Draft, Landed, Proposal, Renewal, Unchanged, View } from './proposal.ts';
 import type { Publication } from './publish.ts';
@@ -201,7 +201,7 @@ export class Decider {
       },
       lease: (session, feature) => {
         const key = leaseKey(session, feature);
-        const lease = this.#facts.get(key, () => readLease(reader, session, feature));
+        const lease = this.#facts.get(key, () => engine.lease(session, feature));
         if (lease) judged.set(leaseRef(session, feature.id), lease.oid);
         return lease;
       },
@@ -227,7 +227,7 @@ export class Decider {
     // Without a lease to replace, a renewal stands on the branch alone, so the branch must not move meanwhile.
     else group.pinned = true;
     // Whoever comes later in this group judges the claim by its renewed lease.
-    this.#facts.put(leaseKey(session, feature), { ...to, oid: lease.at(-1)!.oid });
+    this.#facts.put(leaseKey(session, feature), { ...to, oid: lease.at(-1)!.oid, madeMs: env.now() });
   }
 
   /** The first result of an operation id that was used before. @throws INVALID_INPUT for other arguments. */

@@ -28,6 +28,8 @@ export type Lease = z.infer<typeof Lease>;
 
 export interface HeldLease extends Lease {
   oid: string;
+  /** When it was made, by the clock of whoever made it, in milliseconds. */
+  madeMs: number;
 }
 
 /** The lease of the feature's present claim; null where there is none, or one of an older claim. */
@@ -38,8 +40,16 @@ export async function readLease(
 ): Promise<HeldLease | null> {
   const object = await reader.read(leaseRef(session, feature.id));
   if (object?.type !== 'commit' || feature.claim === null) return null;
-  const lease = parseLease(decodeCommit(object.body).message);
-  return lease?.claim_id === feature.claim.id ? { ...lease, oid: object.oid } : null;
+  const { message, author } = decodeCommit(object.body);
+  const lease = parseLease(message);
+  if (lease?.claim_id !== feature.claim.id) return null;
+  return { ...lease, oid: object.oid, madeMs: author.at * 1000 };
+}
+
+/** The lease that a commit holds, whichever claim it was for; null where it is none. */
+export async function readLeaseCommit(reader: ObjectReader, oid: string): Promise<Lease | null> {
+  const object = await reader.read(oid);
+  return object?.type === 'commit' ? parseLease(decodeCommit(object.body).message) : null;
 }
 
 export function parseLease(message: string): Lease | null {

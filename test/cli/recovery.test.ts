@@ -14,13 +14,29 @@ describe('recover', () => {
     await place.ok('claim 001 --worker W1 --lease 1ms');
     await place.ok('claim 002 --worker W2 --lease 1h');
     await place.ok('session fail --force');
-    expect(await place.human('recover --dry-run')).toBe(
-      'would release 001, which W1 held (expired)\nsession S would be active, 1 released',
+    expect(await place.human('recover --dry-run')).toMatch(
+      /^would release 001, which W1 held \(expired\)\nwould keep 002, which W2 holds until .*\nsession S would be active, 1 released, 1 kept$/,
     );
+    expect(await place.ok('recover --dry-run')).toBe('001\tW1\texpired\t\t\t\n002\tW2\tkept\t\t\t');
     const value = await place.json('recover --session S');
-    const released = [{ feature: '001', worker: 'W1', reason: 'expired' }];
+    const released = [{ feature: '001', worker: 'W1', reason: 'expired', step: null, worktree: null }];
     expect(value).toMatchObject({ session: 'S', status: 'active', released, ...written });
     expect(await place.human('recover')).toBe('session S is active again');
+  });
+
+  it('says with --dry-run what the worktrees hold', async () => {
+    const other = await makeWorkplace();
+    await other.ok('add 001 --steps plan,build');
+    await other.ok('claim 001 --worker W1 --lease 1ms --worktree');
+    other.repository.write('.worktrees/001/new', 'x');
+    other.repository.git('-C', '.worktrees/001', 'switch', '-q', '--detach');
+    const path = `${other.repository.path}/.worktrees/001`;
+    expect(await other.human('recover --dry-run')).toContain(
+      `\n  goes on at step plan\n  ${path}: no branch checked out, not feature/001, uncommitted changes\n`,
+    );
+    expect(await other.ok('recover')).toBe(
+      `001\tW1\texpired\tplan\t${path}\tno branch checked out, not feature/001, uncommitted changes`,
+    );
   });
 
   it('leaves live claims alone; people read their end in local time', async () => {

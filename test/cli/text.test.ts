@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { oneLine, padEnd, suggest, truncate, visible, widthOf } from '../../src/cli/text.ts';
-import { clockTime, lengthOfTime } from '../../src/cli/views/time.ts';
+import { clip, colorsOf, oneLine, padEnd, suggest, truncate, visible, widthOf } from '../../src/cli/text.ts';
+import { Estimate } from '../../src/cli/views/estimate.ts';
+import { clockTime, lengthOfTime, roughTime } from '../../src/cli/views/time.ts';
 import { lineOf } from '../../src/cli/work-lines.ts';
 
 describe('widthOf', () => {
@@ -14,6 +15,36 @@ describe('widthOf', () => {
   ])('%j takes %i columns', (text, width) => {
     expect(widthOf(text)).toBe(width);
     expect(widthOf(padEnd(text, 9))).toBe(9);
+  });
+});
+
+describe('clip', () => {
+  it('cuts what is seen, and leaves no colour on', () => {
+    const { bold, dim } = colorsOf(true);
+    const text = `W1 ${bold('feature')} ${dim('plan')} 3s`;
+    expect(clip(text, 18)).toBe(text);
+    for (let width = 1; width < 18; width += 1) {
+      const cut = clip(text, width);
+      expect(widthOf(cut)).toBe(width);
+      expect(cut.split('\u001b[1m').length).toBe(cut.split('\u001b[22m').length - 1);
+    }
+    expect(clip(text, 7)).toBe(`W1 \u001b[1mfea\u001b[22m\u001b[2m\u001b[22m…`);
+    expect(clip('日本語', 5)).toBe('日本…');
+  });
+});
+
+describe('an estimate', () => {
+  it('is no more exact than it can be', () => {
+    const times = [1, 12_000, 54_000, 61_000, 3_500_000, 3_600_000, 9_500_000].map(roughTime);
+    expect(times).toEqual(['10s', '20s', '60s', '1m', '58m', '1h 0m', '2h 30m']);
+  });
+
+  it('goes by what was finished since somebody began to look', () => {
+    const estimate = new Estimate();
+    expect(estimate.leftMs({ atMs: 1000, done: 5, open: 8 })).toBeNull();
+    expect(estimate.leftMs({ atMs: 2000, done: 5, open: 8 })).toBeNull();
+    expect(estimate.leftMs({ atMs: 5000, done: 7, open: 6 })).toBe(12_000);
+    expect(estimate.leftMs({ atMs: 9000, done: 13, open: 0 })).toBeNull();
   });
 });
 

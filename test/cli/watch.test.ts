@@ -55,6 +55,18 @@ describe('watch', () => {
     expect(await end).toMatchObject({ status: 143, stderr: '' });
   });
 
+  it('tells how much is left as soon as something was finished', async () => {
+    const child = watching([], { env: { GITSTATE_FORCE_TTY: '90' } });
+    const end = ended(child);
+    await printed(child, /0\/4 done/);
+    const next = printed(child, /1\/4 done, 3 ready, about \d+[sm] left/);
+    await place.ok('update 004 --status completed');
+    await next;
+    child.kill('SIGTERM');
+    await end;
+    await place.ok('update 004 --status pending');
+  });
+
   it('leaves the terminal as it was on Ctrl-C', async () => {
     const line = `exec '${process.execPath}' '${commandFile}' watch`;
     const child = startOnTerminal(line, { cwd: place.repository.path });

@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
@@ -61,7 +61,13 @@ describe('work', () => {
     const place = await makeWork('001');
     const { stdout } = await place.run(['work', '--', 'sh', '-c', 'printf "no\\033[2J luck\\n" >&2; false']);
     expect(stdout).toContain('W1: 001 failed: no luck');
-    expect(stdout).toContain('output of every attempt: ');
+    const logs = join(place.repository.path, '.git/gitstate/logs/S');
+    expect(stdout.trimEnd().split('\n').slice(-4)).toEqual([
+      'failed 001: no luck',
+      `  ${join(logs, '001', '1.log')}`,
+      `logs in ${logs}`,
+      expect.stringMatching(/^0 completed, 1 failed, 1 remaining in \ds$/),
+    ]);
     expect(stdout).not.toContain('\u001b');
   });
 
@@ -72,11 +78,49 @@ describe('work', () => {
     });
     expect(status).toBe(0);
     const text = stdout.replaceAll('\r\n', '\n');
-    expect(text).toMatch(/W1 {2}001 {2}0s\n/);
+    expect(text).toMatch(/W1 {2}\u001b\[1m001\u001b\[22m {2}0s\n/);
     expect(text).toMatch(/░ *\u001b\[22m 0\/1 done, 0s\n/);
     expect(text).toContain('\u001b[2A\u001b[J');
     expect(text).toMatch(/\u001b\[JW1: completed 001 in 0s\n/);
-    expect(text).toMatch(/\u001b\[1A\u001b\[J1 completed in \ds\n$/);
+    expect(text).toMatch(/W1 {2}\u001b\[2midle\u001b\[22m\n/);
+    expect(text).toMatch(/\u001b\[2A\u001b\[Jlogs in .*\n1 completed in \ds\n$/);
+  });
+
+  it('shows on a terminal what each worker does and how much is left, and keeps warnings out of it', async () => {
+    const place = await makeWork('001', '002', '003');
+    const script = 'sleep 1.2; test $GITSTATE_FEATURE != 002 || { echo "no luck" >&2; exit 1; }';
+    place.repository.write('.git/hooks/post-checkout', '#!/bin/sh\nexit 1\n');
+    const hooks = join(place.repository.path, '.git/hooks');
+    chmodSync(join(hooks, 'post-checkout'), 0o755);
+    place.repository.git('config', 'core.hooksPath', hooks);
+    const line = `git state work --setup 'sleep 0.1' -- sh -c '${script}'`;
+    const { status, stdout } = await onTerminal(line, { cwd: place.repository.path });
+    expect(status).toBe(5);
+    const text = stdout.replaceAll('\r\n', '\n');
+    expect(text).toMatch(/W1 {2}\u001b\[1m001\u001b\[22m {2}setup {2}0s\n/);
+    expect(text).toMatch(/1\/3 done, \ds, about 10s left\n/);
+    expect(text).toMatch(/1\/3 done, 1 failed, \ds, about 10s left\n/);
+    // What was drawn in place is taken away before a warning comes.
+    expect(text).toMatch(/\u001b\[J\u001b\[33mwarning:\u001b\[39m the worktree was made, but/);
+    expect(text).toContain('failed 002: no luck\n');
+  });
+
+  it('takes limits, conditions and surroundings, and refuses what it cannot read', async () => {
+    const place = await makeWork('api-1', 'web-1');
+    const args = ['work', '--match', 'id=api-*', '--setup', 'echo ready > setup', '--teardown', 'rm setup'];
+    const flags = ['--timeout', '30s', '--retries', '0', '--backoff', '1s'];
+    const { status, stdout } = await place.run([...args, ...flags, '--', 'cat', 'setup']);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/\n1 completed in \ds\n$/);
+    expect(await place.json('show web-1')).toMatchObject({ status: 'pending' });
+    for (const bad of ['--match colour=red', '--timeout 10', '--backoff soon', '--on-complete push'])
+      expect(await place.error(`work ${bad} -- true`)).toMatchObject({ status: 2, code: 'INVALID_INPUT' });
+    expect(await place.error('work --on-complete merge -- true')).toMatchObject({ code: 'BRANCH_EXISTS' });
+    expect(await place.ok('ready --match id=web*')).toMatch(/^web-1\t/);
+    expect(await place.ok(['next', '--match', 'id=web*', '--match', 'priority=none'])).toBe('web-1');
+    expect(await place.error('next --match label=x')).toMatchObject({ status: 5, code: 'NOTHING_READY' });
+    expect(await place.error('claim web-1 --match id=web*')).toMatchObject({ status: 2, code: 'USAGE' });
+    expect(await place.ok('claim --match id=web* --worker me')).toMatch(/^web-1\t/);
   });
 
   it('the first Ctrl-C waits for what runs, the second ends it', async () => {

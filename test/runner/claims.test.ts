@@ -29,7 +29,8 @@ describe('the lease', () => {
     }
     const { summary, events } = await running;
     expect(summary).toMatchObject({ exit_status: 0, completed: ['001'] });
-    expect(only(events, 'renewal_failed', 'lost')).toEqual([]);
+    // On a busy machine one may be late, and is told; none may be too late.
+    expect(only(events, 'lost')).toEqual([]);
     // Four lengths of the lease, renewed every third of one.
     expect(leases.size).toBeGreaterThan(4);
   });

@@ -84,8 +84,9 @@ describe('a runner that was stopped for longer than its lease', () => {
   it('loses the feature, and what it started does not run beside the next attempt', async () => {
     const { store, repository, scratch } = await makeProject([{ id: '001' }]);
     const script = `
-      if test ! -e "$1/pid"; then echo $$ > "$1/pid"; while :; do sleep 0.1; done; fi
-      grep -qs "^State:.[^ZX]" "/proc/$(cat "$1/pid")/status" || echo gone > "$1/seen"`;
+      if test ! -e "$1/pid"; then echo mine > uncommitted; echo $$ > "$1/pid"; while :; do sleep 0.1; done; fi
+      grep -qs "^State:.[^ZX]" "/proc/$(cat "$1/pid")/status" || echo gone > "$1/seen"
+      cat uncommitted >> "$1/seen"`;
     const options = { lease: '1s', command: ['sh', '-c', script, 'sh', scratch] };
     const first = await startRunner(repository.path, options);
     await until('its note in the lease', () => first.events.some(({ event }) => event === 'renewed'));
@@ -96,7 +97,7 @@ describe('a runner that was stopped for longer than its lease', () => {
     const { summary, events } = await work({ store }, script, scratch);
     expect(summary).toMatchObject({ exit_status: 0, completed: ['001'] });
     expect(only(events, 'claimed')).toMatchObject([{ takeover: { worker: 'W1', reason: 'expired' } }]);
-    expect(linesOf(join(scratch, 'seen'))).toEqual(['gone']);
+    expect(linesOf(join(scratch, 'seen'))).toEqual(['gone', 'mine']);
     first.kill('SIGCONT');
     expect(await first.exit).toBe(0);
     expect(only(first.events, 'lost').length).toBe(1);

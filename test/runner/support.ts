@@ -19,8 +19,9 @@ afterAll(async () => {
   await Promise.all(stores.map((store) => store.close()));
 });
 
-export async function openStore(cwd: string): Promise<Store> {
-  const store = await openStoreIn({ cwd }, { env, cwd });
+export async function openStore(cwd: string, variables = env.variables): Promise<Store> {
+  const { identity, userName } = env;
+  const store = await openStoreIn({ cwd }, { env: { ...env, identity, userName, variables }, cwd });
   stores.push(store);
   return store;
 }
@@ -66,6 +67,7 @@ export async function work(options: Options, script: string, ...args: string[]):
   const events: WorkEvent[] = [];
   const summary = await runWork({
     env,
+    backoff: '0s',
     command: ['sh', '-c', script, 'sh', ...args],
     stop: new AbortController().signal,
     kill: new AbortController().signal,

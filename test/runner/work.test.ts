@@ -134,7 +134,8 @@ describe('work', () => {
     expect({ status, retry_count }).toEqual({ status: 'failed', retry_count: 3 });
     expect(error?.endsWith('xxx\nlast ä words')).toBe(true);
     expect(Buffer.byteLength(error!)).toBeLessThanOrEqual(2000);
-    expect(summary.failed).toEqual([{ feature: '001', error }]);
+    expect(summary.failed).toEqual([{ feature: '001', error, log: failures[2]!.log }]);
+    expect(failures[2]!.log).toMatch(/\/s\/001\/3\.log$/);
     expect((await store.show({ feature: '002' })).status).toBe('pending');
     expect(existsSync(join(repository.path, '.worktrees', '001'))).toBe(true);
     expect(readClaimFile(join(repository.path, '.git', 'worktrees', '001'))).toBeNull();
@@ -144,7 +145,7 @@ describe('work', () => {
     const { store } = await makeProject([{ id: '001' }, { id: '002' }], { maxRetries: 0 });
     const script = 'test "$GITSTATE_FEATURE" = 001 && exit 7; kill -KILL $$';
     const { summary } = await work({ store }, script);
-    expect(summary.failed).toEqual([
+    expect(summary.failed).toMatchObject([
       { feature: '001', error: 'the command exited with status 7' },
       { feature: '002', error: 'the command was ended by SIGKILL' },
     ]);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { expectSound } from '../support/oracle.ts';
-import { addFeatures, codeOf, makeStore, openTestStore } from '../support/store.ts';
+import { addFeatures, codeOf, makeStore, openTestStore, testEnv } from '../support/store.ts';
 
 const minute = 60_000;
 
@@ -264,4 +264,25 @@ test('a lease that another process renewed is shown as renewed, loose or packed'
   expect(await shown()).toBe(renewed.expires_at);
   repository.git('pack-refs', '--all');
   expect(await shown()).toBe(renewed.expires_at);
+});
+
+test('a runner on the same host is dead once its process is gone, by start time and boot as well as by id', async () => {
+  const { repository, store } = await makeStore();
+  await addFeatures(store, ['same', 'reused', 'rebooted', 'nested']);
+  const own = testEnv().identity;
+  // The process id is one that lives: our own.
+  const identities = {
+    same: own,
+    reused: { ...own, started: '1' },
+    rebooted: { ...own, boot: 'another' },
+    nested: { ...own, pidns: 'pid:[1]' },
+  };
+  for (const [feature, identity] of Object.entries(identities)) {
+    const runner = await openTestStore(repository.path, {}, { ...testEnv(), identity });
+    await runner.claim({ feature, worker: feature, runner: true });
+  }
+  const { released, kept } = await store.recover();
+  expect(released).toMatchObject([{ feature: 'reused', reason: 'dead' }]);
+  expect(kept.map(({ feature }) => feature)).toEqual(['nested', 'rebooted', 'same']);
+  await expectSound(repository);
 });

@@ -1,7 +1,7 @@
 import { GitStateError, isGitStateError } from '../../errors.ts';
 import type { ClaimAnswer, ClaimOptions } from '../../store/api/claims.ts';
 import { callOf, command, type Invocation, namedFeature, subjectFeature, usage } from '../command.ts';
-import { duration, wait } from '../options.ts';
+import { duration, matchOption, wait } from '../options.ts';
 import type { Answer, Ui } from '../output.ts';
 import { visible } from '../text.ts';
 import { clockTime } from '../views/time.ts';
@@ -12,6 +12,7 @@ interface ClaimFlags {
   worktree?: boolean;
   base?: string;
   lease?: string;
+  match?: string[];
 }
 
 export const claim = command<ClaimFlags>({
@@ -34,12 +35,14 @@ export const claim = command<ClaimFlags>({
       description: 'length of the claim (else that of the session, 15m)',
       parse: duration,
     },
+    matchOption,
     { flags: '--check', description: 'only say whether the claim is still yours' },
   ],
   examples: [
     'git state claim',
     'git state claim 003 --worker W1 --lease 1h',
     'git state claim --worktree --base main --wait=10m',
+    "git state claim --match 'id=api-*' --match priority=P0",
     'IFS=$(printf "\\t") read -r id token worker worktree <<< "$(git state claim)"',
     'git state claim --check || exit 1   # in a pre-push hook',
   ],
@@ -51,13 +54,18 @@ export const claim = command<ClaimFlags>({
 });
 
 async function take(invocation: Invocation<ClaimFlags>): Promise<Answer> {
-  const { wait, worktree, base, lease } = invocation.options;
+  const { wait, worktree, base, lease, match } = invocation.options;
+  const named = namedFeature(invocation);
+  if (match !== undefined && named.feature !== undefined) {
+    throw usage('--match chooses a feature, and one is named: give one of the two', invocation.name);
+  }
   if (base !== undefined && !worktree) {
     throw usage('--base is where the branch of a worktree starts: give --worktree, too', invocation.name);
   }
   const store = await invocation.store();
   const options: ClaimOptions = {
-    ...namedFeature(invocation),
+    ...named,
+    ...(match === undefined ? {} : { match }),
     ...(wait === undefined ? {} : { wait }),
     ...(worktree ? { worktree } : {}),
     ...(base === undefined ? {} : { base }),

@@ -4,6 +4,7 @@ import { command, type Invocation } from '../command.ts';
 import { signalStatuses } from '../interrupts.ts';
 import { commit } from '../options.ts';
 import { Screen } from '../screen.ts';
+import { Estimate } from '../views/estimate.ts';
 import { logPipe, logRecord } from '../views/log.ts';
 import { statusLines } from '../views/status.ts';
 
@@ -18,7 +19,7 @@ const redrawMs = 5000;
 
 export const watch = command<WatchFlags>({
   description:
-    'Shows the status and draws it again as the state changes, until Ctrl-C. In a pipe it prints one record for each new ' +
+    'Shows the status and draws it again as the state changes, until Ctrl-C, with an estimate of what is left. In a pipe it prints one record for each new ' +
     'commit instead, with --json one object, as `git state log` does but oldest first: of the session that is named, ' +
     'else of all.',
   options: [
@@ -57,6 +58,7 @@ async function redraw(
   signal: AbortSignal,
 ): Promise<void> {
   const screen = new Screen(output);
+  const estimate = new Estimate();
   let shown: string | null | undefined;
   let drawnMs = 0;
   try {
@@ -65,7 +67,11 @@ async function redraw(
       const nowMs = env.now();
       if (tip !== shown || nowMs - drawnMs >= redrawMs) {
         const { colors, columns } = output;
-        screen.draw(statusLines(await store.status(), { colors, columns, nowMs }));
+        const status = await store.status();
+        const { total, completed, archived, failed } = status.progress;
+        const done = completed + archived;
+        const leftMs = estimate.leftMs({ atMs: nowMs, done, open: total - done - failed });
+        screen.draw(statusLines(status, { colors, columns, nowMs }, leftMs));
         [shown, drawnMs] = [tip, nowMs];
       }
       await pause(lookMs, signal);

@@ -1,5 +1,5 @@
 import { command, type Invocation } from '../command.ts';
-import { count, duration, oneOf, positive } from '../options.ts';
+import { count, duration, matchOption, oneOf, positive } from '../options.ts';
 import { workView } from '../work-view.ts';
 
 interface WorkFlags {
@@ -8,7 +8,13 @@ interface WorkFlags {
   base?: string;
   keepWorktrees?: 'always' | 'failed' | 'never';
   lease?: string;
+  timeout?: string;
   retries?: number;
+  backoff?: string;
+  match?: string[];
+  setup?: string;
+  teardown?: string;
+  onComplete?: 'merge';
 }
 
 export const work = command<WorkFlags>({
@@ -19,6 +25,10 @@ export const work = command<WorkFlags>({
     'the command completes the feature, anything else fails it. The command learns from its environment what to do: ' +
     'GITSTATE_FEATURE, GITSTATE_FEATURE_NAME, GITSTATE_STEP, GITSTATE_ATTEMPT, GITSTATE_WORKTREE and others; what it ' +
     'writes to the file GITSTATE_SUMMARY_FILE becomes the summary.\n' +
+    'A feature that failed is tried again as often as the session allows; others go first meanwhile. A setup lasts as ' +
+    'long as the worktree, unless it failed or --teardown is given: then it comes before each attempt. A teardown comes ' +
+    'after each attempt, however it ended; its own failure is a warning. A feature whose branch conflicts with the base ' +
+    'is failed, and its branch kept.\n' +
     'The first Ctrl-C makes no new claims and waits; the second ends the commands and releases the claims. ' +
     'Exit status 0 if all is complete, 4 over budget, 5 if something failed or waits, 130 when stopped.',
   options: [
@@ -38,10 +48,31 @@ export const work = command<WorkFlags>({
       parse: oneOf('always', 'failed', 'never'),
     },
     { flags: '--lease DUR', description: 'length of a claim between renewals', parse: duration },
+    {
+      flags: '--timeout DUR',
+      description: 'limit of one attempt: then its processes are ended, and it has failed',
+      parse: duration,
+    },
     { flags: '--retries N', description: 'fewer retries than the session allows', parse: count },
+    {
+      flags: '--backoff DUR',
+      description: 'pause after a first failure (else 5s), twice that after the next one, and so on',
+      parse: duration,
+    },
+    matchOption,
+    { flags: '--setup CMD', description: 'shell command, run once in each worktree before the work in it' },
+    { flags: '--teardown CMD', description: 'shell command, run in the worktree after each attempt' },
+    {
+      flags: '--on-complete ACTION',
+      description:
+        'merge: what is completed goes into the branch of --base, which must be checked out nowhere',
+      parse: oneOf('merge'),
+    },
   ],
   examples: [
     'git state work --workers 4 -- ./implement.sh',
+    "git state work --workers 4 --timeout 30m --setup 'npm ci' --match 'priority=P0,P1' -- ./implement.sh",
+    'git state work --base integration --on-complete merge -- ./implement.sh',
     `git state work --per-step -- sh -c 'make "$GITSTATE_STEP"'`,
     'git state work --workers 2 --json -- npm test | jq -c "[.event, .feature]"',
   ],
@@ -67,14 +98,13 @@ async function run({
     if (stop.signal.aborted || terminated) kill.abort();
     stop.abort();
   });
-  const view = workView(output, () => opened.status());
+  const view = workView(output, () => opened.runner.progress({ match: options.match }));
   try {
     await view.begin();
-    const { workers, perStep, base, keepWorktrees, lease, retries } = options;
     const summary = await runWork({
+      ...options,
       store: opened,
       env,
-      ...{ workers, perStep, base, keepWorktrees, lease, retries },
       command: [...operands.rest],
       stop: stop.signal,
       kill: kill.signal,

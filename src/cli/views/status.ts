@@ -4,12 +4,13 @@ import { table } from '../table-view.ts';
 import { type Colors, visible } from '../text.ts';
 import { budgetWarningText } from './budget.ts';
 import { paintStatus } from './feature.ts';
-import { clockTime } from './time.ts';
+import { clockTime, roughTime } from './time.ts';
 
 export type Status = Awaited<ReturnType<Store['status']>>;
 type WorkerRow = Status['workers'][number];
 
-export function statusLines(status: Status, ui: Ui): string[] {
+/** @param leftMs an estimate of the time until all is done. */
+export function statusLines(status: Status, ui: Ui, leftMs: number | null = null): string[] {
   const { colors } = ui;
   const { progress, workers, blocked, costs } = status;
   const name = status.name === status.session ? '' : `  ${visible(status.name)}`;
@@ -18,7 +19,9 @@ export function statusLines(status: Status, ui: Ui): string[] {
   ];
   if (progress.total === 0)
     return [...lines, '', 'no features yet: add some with `git state add ID` or `git state plan load FILE`'];
-  lines.push(`${bar(progress.completed + progress.archived, progress.total, 24, colors)} ${counts(status)}`);
+  lines.push(
+    `${bar(progress.completed + progress.archived, progress.total, 24, colors)} ${counts(status)}${leftText(leftMs)}`,
+  );
   const busy = workers.filter((worker) => worker.status === 'busy');
   if (busy.length > 0) lines.push('', ...workerTable(busy, ui));
   if (blocked.length > 0) {
@@ -40,6 +43,11 @@ function counts({ progress }: Status): string {
     .filter((key) => progress[key] > 0)
     .map((key) => `${progress[key]} ${key.replace('_', ' ')}`);
   return [`${finished}/${progress.total} done`, ...parts].join(', ');
+}
+
+/** ` about 5m left`, as the end of a line. */
+export function leftText(leftMs: number | null): string {
+  return leftMs === null ? '' : `, about ${roughTime(leftMs)} left`;
 }
 
 /** A bar of `width` columns. */

@@ -1,3 +1,5 @@
+export { lengthOfTime } from '../../core/time.ts';
+
 const day = (date: Date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
 const two = (value: number) => String(value).padStart(2, '0');
 
@@ -14,12 +16,13 @@ export function localTime(time: string): string {
   return `${day(date)} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
 
-/** A length of time as people say it: `42s`, `3m 20s`, `2h 5m`. */
-export function lengthOfTime(durationMs: number): string {
-  const seconds = Math.max(0, Math.round(durationMs / 1000));
-  if (seconds < 60) return `${seconds}s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)}m ${seconds % 60}s`;
-  return `${Math.floor(seconds / 3600)}h ${Math.floor((seconds % 3600) / 60)}m`;
+/** A length of time no more exactly than an estimate can be: `40s`, `5m`, `2h 30m`. */
+export function roughTime(durationMs: number): string {
+  const seconds = durationMs / 1000;
+  if (seconds < 55) return `${Math.max(1, Math.ceil(seconds / 10)) * 10}s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return `${minutes}m`;
+  return `${Math.floor(minutes / 60)}h ${Math.floor((minutes % 60) / 10) * 10}m`;
 }
 
 export function shortOid(oid: string): string {

@@ -1,17 +1,18 @@
 import { neverStopped, stopsOn } from '../../core/budgets.ts';
 import type { Feature } from '../../core/entities.ts';
-import { claimedFeatures, isAllComplete, progressOf, recordedHead } from '../../core/select.ts';
+import { claimedFeatures, progressOf, recordedHead } from '../../core/select.ts';
 import { contentsOf, requireFeature, requireSession } from '../../core/state.ts';
-import { parseDuration } from '../../core/time.ts';
+import { lengthOfTime, millisecondsOf, parseDuration } from '../../core/time.ts';
 import { type FeatureView, featureView } from '../../core/views.ts';
 import { GitStateError, isGitStateError } from '../../errors.ts';
-import { storageFailure } from '../../git/failure.ts';
+import { isDiskFull, storageFailure } from '../../git/failure.ts';
 import { dropClaimFile, writeClaimFile } from '../claim-file.ts';
-import { placeWorktree } from '../code.ts';
-import { judgeClaim, readLease } from '../lease.ts';
+import { placeWorktree, worktreePath } from '../code.ts';
+import { judgeClaim, readLease, readLeaseCommit } from '../lease.ts';
 import type { Landed } from '../proposal.ts';
-import { featureClaim, heartbeat } from '../proposals/claim.ts';
+import { featureClaim } from '../proposals/claim.ts';
 import { featureRelease } from '../proposals/feature.ts';
+import { heartbeat } from '../proposals/renewal.ts';
 import { isDerivedFrom } from '../proposals/scope.ts';
 import { claimWarning } from '../sharing.ts';
 import { claimIdOf, parseToken, randomPartOf, readSecret } from '../token.ts';
@@ -42,6 +43,10 @@ export interface ClaimOptions extends CallOptions {
   only?: string[];
   /** None of these features where none is named. */
   except?: string[];
+  /** Conditions on the feature where none is named, such as `priority=P0,P1`, `id=api-*` or `label=backend`. */
+  match?: string[];
+  /** How long a feature that failed once is left alone, such as `30s`; twice that after the next failure, and so on. */
+  backoff?: string;
   /** The claim is over when this process is; for runners. */
   runner?: boolean;
 }
@@ -119,7 +124,7 @@ export function claimMethods(context: Context) {
     } catch (error) {
       await submit(context, featureRelease, { session, feature: id, token: token ?? undefined });
       if (!(error instanceof Error && 'code' in error)) throw error;
-      const failure = await storageFailure(error, engine.repository.commonDir);
+      const failure = await placingFailure(error, worktree!);
       failure.details.feature = id;
       throw failure;
     }
@@ -133,6 +138,32 @@ export function claimMethods(context: Context) {
     warned = true;
   }
 
+  /** Git's own words hide a full disk, be it that of the repository or that of the worktrees. */
+  async function placingFailure(error: unknown, worktree: string): Promise<GitStateError> {
+    const { repository } = engine;
+    for (const path of [worktreePath(repository, worktree), repository.commonDir]) {
+      if (!isGitStateError(error, 'GIT_FAILED')) break;
+      // What was half made is gone again, and with it the lack of space.
+      const said = /No space left|quota exceeded/i.test(String(error.details.stderr));
+      if (said || (await isDiskFull(path)))
+        return storageFailure(Object.assign(new Error(error.message), { code: 'ENOSPC' }), path);
+    }
+    return storageFailure(error, repository.commonDir);
+  }
+
+  /** The clocks of two hosts decided; whoever sees how far apart they are can tell that one of them is wrong. */
+  async function warnOfForeignTakeover({ operation }: Landed): Promise<void> {
+    if (operation?.type !== 'feature.claim') return;
+    const { feature, takeover } = operation.args;
+    if (!takeover?.lease || takeover.reason !== 'expired') return;
+    const host = (await readLeaseCommit(engine.reader, takeover.lease))?.host;
+    if (host === undefined || host === engine.env.identity.host) return;
+    const overMs = millisecondsOf(takeover.now) - millisecondsOf(takeover.lease_end);
+    context.warn(
+      `took '${feature}' over from '${takeover.worker}' on host '${host}': by the clock here its lease was over for ${lengthOfTime(overMs)}`,
+    );
+  }
+
   async function claimNow({ wait: _wait, base, ...options }: ClaimOptions): Promise<ClaimAnswer> {
     const { session, worker, token } = scoped(context, {
       ...options,
@@ -141,16 +172,18 @@ export function claimMethods(context: Context) {
     const request = { ...options, feature: options.feature ?? defaults.feature, session, worker, token };
     await warnOnce();
     const landed = await submit(context, featureClaim, request);
+    await warnOfForeignTakeover(landed);
     const made = tokenOf(landed, token);
     const path = options.worktree ? await withWorktree(landed, made, base) : null;
     return answer(landed, token, path);
   }
 
-  /** Whether something that is not ready now may become so without anybody's help. */
-  async function mayBecomeReady(session: string | undefined): Promise<boolean> {
+  /** Whether a claim that was refused may succeed later without anybody's help: somebody works on what is asked for, or
+   *  on what that waits for. */
+  async function maySucceedLater({ code, details }: GitStateError, session?: string): Promise<boolean> {
+    if (code === 'NOTHING_READY') return (details.in_progress as unknown[]).length > 0;
     const { contents } = await readSession(context, { session });
-    const progress = progressOf(contents, neverStopped);
-    return !isAllComplete(progress) && progress.in_progress > 0;
+    return progressOf(contents, neverStopped).in_progress > 0;
   }
 
   return {
@@ -165,7 +198,8 @@ export function claimMethods(context: Context) {
         } catch (error) {
           const waits =
             limitMs > 0 && isGitStateError(error, 'NOTHING_READY', 'ALREADY_CLAIMED', 'DEPENDENCIES_UNMET');
-          if (!waits || engine.env.now() >= until || !(await mayBecomeReady(options.session))) throw error;
+          if (!waits || engine.env.now() >= until) throw error;
+          if (!(await maySucceedLater(error, options.session))) throw error;
           await engine.env.sleep(Math.min(pollMs, Math.max(1, until - engine.env.now())));
         }
       }

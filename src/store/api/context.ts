@@ -94,12 +94,15 @@ function tokenFor(options: Scoped, { token, claimFile }: Defaults): string | und
 
 /** Submits a mutation of the options that its schema knows. */
 export async function submit<R>(
-  { transactor }: Context,
+  { engine, transactor, warn }: Context,
   proposal: Proposal<R>,
   { opId, ...request }: Record<string, unknown> & { opId?: string | undefined },
 ): Promise<Landed> {
   const given = Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined));
-  return transactor.submit(proposal, given, { operationId: opId });
+  const landed = await transactor.submit(proposal, given, { operationId: opId });
+  const warning = engine.clockWarning();
+  if (warning !== null) warn(warning);
+  return landed;
 }
 
 export function writtenOf({ commit, repeated, durability }: Landed): Written {

@@ -1,12 +1,12 @@
 import { budgetOf } from '../../core/budgets.ts';
 import { FeatureStatus } from '../../core/entities.ts';
+import { matcherOf } from '../../core/match.ts';
 import { featureByPrefix, workerByPrefix } from '../../core/prefix.ts';
 import { firstReady, readyFeatures } from '../../core/select.ts';
 import { contentsOf, featuresInOrder, requireFeature, requireSession } from '../../core/state.ts';
 import { type FeatureView, featureView } from '../../core/views.ts';
 import { GitStateError } from '../../errors.ts';
 import type { Proposal } from '../proposal.ts';
-import { nothingReady } from '../proposals/claim.ts';
 import {
   featureAdd,
   featureArchive,
@@ -18,6 +18,7 @@ import {
   featureUpdate,
   planLoad,
 } from '../proposals/feature.ts';
+import { nothingReady } from '../proposals/nothing-ready.ts';
 import { stepDone, stepFail, stepSkip, stepStart } from '../proposals/step.ts';
 import {
   type CallOptions,
@@ -50,6 +51,11 @@ export interface PlannedFeature extends FeatureFields {
 
 export interface FeatureOptions extends CallOptions {
   feature?: string;
+}
+
+export interface MatchOptions extends ReadOptions {
+  /** Conditions that all have to hold, such as `priority=P0,P1`, `id=api-*` or `label=backend`. */
+  match?: string[];
 }
 
 export function featureMethods(context: Context) {
@@ -173,16 +179,18 @@ export function featureMethods(context: Context) {
     },
 
     /** Every feature that can be claimed, in claim order. */
-    async ready(options: ReadOptions = {}): Promise<{ features: FeatureView[] }> {
+    async ready(options: MatchOptions = {}): Promise<{ features: FeatureView[] }> {
+      const matches = matcherOf(options.match);
       const reading = await readSession(context, options);
-      return { features: await viewOf(reading, readyFeatures(reading.contents, reading.isStopped)) };
+      return { features: await viewOf(reading, readyFeatures(reading.contents, reading.isStopped, matches)) };
     },
 
     /** The first of `ready`. @throws NOTHING_READY */
-    async next(options: ReadOptions = {}): Promise<FeatureView> {
+    async next(options: MatchOptions = {}): Promise<FeatureView> {
+      const matches = matcherOf(options.match);
       const reading = await readSession(context, options);
-      const feature = firstReady(reading.contents, reading.isStopped);
-      if (!feature) throw nothingReady(reading.contents, reading.isStopped);
+      const feature = firstReady(reading.contents, reading.isStopped, matches);
+      if (!feature) throw nothingReady(reading.contents, reading.isStopped, { matches });
       return (await viewOf(reading, [feature]))[0]!;
     },
 

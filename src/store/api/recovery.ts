@@ -2,8 +2,10 @@ import { stopsOn } from '../../core/budgets.ts';
 import type { Preset } from '../../core/entities.ts';
 import type { Operation } from '../../core/operation.ts';
 import { builtInPresets } from '../../core/presets.ts';
-import { contentsOf, requireSession, type State } from '../../core/state.ts';
+import { claimedFeatures, nextStep } from '../../core/select.ts';
+import { contentsOf, requireFeature, requireSession, type State } from '../../core/state.ts';
 import { sessionView } from '../../core/views.ts';
+import { codeStatesOf } from '../code-state.ts';
 import type { Proposal } from '../proposal.ts';
 import {
   cleanupFeatures,
@@ -12,7 +14,16 @@ import {
   sessionRecover,
   storeReset,
 } from '../proposals/recovery.ts';
-import { type CallOptions, type Context, nowOf, scoped, submit, type Written, writtenOf } from './context.ts';
+import {
+  type CallOptions,
+  type Context,
+  nowOf,
+  renewalsOf,
+  scoped,
+  submit,
+  type Written,
+  writtenOf,
+} from './context.ts';
 
 export interface CleanupOptions extends CallOptions {
   /** Such as `7d`. */
@@ -22,6 +33,14 @@ export interface CleanupOptions extends CallOptions {
 
 /** What a dry run says of its writing. */
 const unwritten: Written = { commit: null, changed: false, durability: 'local' };
+
+interface Recovery {
+  /** The state in which the claims are looked up. */
+  before: State;
+  after: State;
+  operation: Operation;
+  written: Written;
+}
 
 export function recoveryMethods(context: Context) {
   const { transactor } = context;
@@ -40,31 +59,53 @@ export function recoveryMethods(context: Context) {
     return { operation: landed.operation, written: writtenOf(landed) };
   }
 
-  /** The session as recovering leaves it, and the claims that end with it. */
-  function recovered({ session: sessionId, args }: Operation, state: State) {
-    const session = requireSession(state, sessionId!);
-    const contents = contentsOf(state, session.id);
-    const { released } = args as { released: { feature: string; worker: string; reason: string }[] };
+  /** The answer of `recover`: the session as it is afterwards, and what became of its claims. */
+  async function recovered({ before, after, operation, written }: Recovery) {
+    const sessionId = operation.session!;
+    const session = requireSession(after, sessionId);
+    const contents = contentsOf(after, sessionId);
+    const { released } = operation.args as {
+      released: { feature: string; worker: string; reason: string }[];
+    };
+    const gone = new Set(released.map(({ feature }) => feature));
+    const kept = claimedFeatures(contentsOf(before, sessionId)).filter(({ id }) => !gone.has(id));
+    const renewals = await renewalsOf(context, sessionId, kept);
+    const ended = released.map(({ feature }) => requireFeature(before, sessionId, feature));
+    const worktrees = await codeStatesOf(context.engine.repository, [...ended, ...kept]);
     return {
       ...sessionView(session, contents, stopsOn(session, contents, nowOf(context))),
-      session: session.id as string,
-      released: released.map(({ feature, worker, reason }) => ({ feature, worker, reason })),
+      session: sessionId,
+      released: released.map(({ feature, worker, reason }, index) => ({
+        ...{ feature, worker, reason },
+        step: nextStep(ended[index]!),
+        worktree: worktrees[index] ?? null,
+      })),
+      kept: kept.map((feature, index) => ({
+        feature: feature.id as string,
+        worker: feature.worker_id as string,
+        expires_at: renewals.get(feature.id) ?? feature.claim!.expires_at,
+        step: nextStep(feature),
+        worktree: worktrees[ended.length + index] ?? null,
+      })),
+      ...written,
     };
   }
 
   return {
-    /** Makes a session active again and releases its claims that are over. */
+    /** Makes a session active again and releases its claims that are over. Each is told with the first unfinished step
+     *  and with what its worktree holds; `kept` are the claims that are live. */
     async recover(options: CallOptions & { dryRun?: boolean } = {}) {
       const { session: id, worker } = scoped(context, { session: options.session, worker: options.worker });
       const given = Object.fromEntries(
         Object.entries({ session: id, worker }).filter(([, value]) => value !== undefined),
       );
       if (options.dryRun) {
-        const { operation, after } = await transactor.preview(sessionRecover, given);
-        return { ...recovered(operation!, after), ...unwritten };
+        const { before, after, operation } = await transactor.preview(sessionRecover, given);
+        return recovered({ before, after, operation: operation!, written: unwritten });
       }
       const landed = await submit(context, sessionRecover, { ...given, opId: options.opId });
-      return { ...recovered(landed.operation!, landed.state), ...writtenOf(landed) };
+      const { operation, state } = landed;
+      return recovered({ before: state, after: state, operation: operation!, written: writtenOf(landed) });
     },
 
     /** Drops sessions that are not active and were last updated so long ago; history keeps them. */

@@ -1,9 +1,14 @@
-import { claimedFeatures } from '../../core/select.ts';
+import { matcherOf } from '../../core/match.ts';
+import { claimedFeatures, type Progress, progressOf } from '../../core/select.ts';
 import { livenessOf, type ProcessIdentity } from '../../env.ts';
-import { decodeCommit } from '../../git/commit.ts';
+import { authorIdentity } from '../../git/identity.ts';
+import { type Merged, mergeBranch } from '../../git/merge.ts';
 import { listWorktrees, removeWorktree, worktreeStatus } from '../../git/worktrees.ts';
+import { readNote } from '../claim-file.ts';
+import { mergeBase, worktreePath } from '../code.ts';
 import { operationOf, readCommit } from '../history.ts';
-import { type Lease, parseLease, readLease } from '../lease.ts';
+import { type Lease, readLease, readLeaseCommit } from '../lease.ts';
+import { featureComplete } from '../proposals/feature.ts';
 import { type Context, readSession } from './context.ts';
 
 /** A claim of a runner that is over, or is to be ended, with the processes that worked under it. */
@@ -19,6 +24,19 @@ export interface FormerClaim {
   child: ProcessIdentity | null;
 }
 
+export interface MergeOptions {
+  session: string;
+  feature: string;
+  worker: string;
+  token: string;
+  skipRemaining?: boolean | undefined;
+  into: string;
+  /** Short name of the feature's branch. */
+  branch: string;
+  /** Message of a merge commit. */
+  message: string;
+}
+
 /** What a runner of commands needs to know beside the commands of everybody else. */
 export function runnerMethods(context: Context) {
   const { engine } = context;
@@ -30,8 +48,7 @@ export function runnerMethods(context: Context) {
       const operation = made && (await operationOf(engine.reader, made, engine.schema));
       if (operation?.type !== 'feature.claim' || !operation.args.takeover) return null;
       const { worker, claim, lease: oid, reason } = operation.args.takeover;
-      const object = oid === null ? null : await engine.reader.read(oid);
-      const lease = object?.type === 'commit' ? parseLease(decodeCommit(object.body).message) : null;
+      const lease = oid === null ? null : await readLeaseCommit(engine.reader, oid);
       return { feature: operation.args.feature, worker, reason, claim, ...processesOf(lease) };
     },
 
@@ -51,11 +68,62 @@ export function runnerMethods(context: Context) {
       return found;
     },
 
+    /** Counts of the features for which all conditions of `match` hold. */
+    async progress({
+      session,
+      match,
+    }: {
+      session?: string;
+      match?: string[] | undefined;
+    }): Promise<Progress> {
+      const reading = await readSession(context, session === undefined ? {} : { session });
+      return progressOf(reading.contents, reading.isStopped, matcherOf(match));
+    },
+
+    /** The branch into which finished work is merged, by its full name: `base`, else that of the caller's HEAD.
+     *  @throws USAGE, COMMIT_NOT_FOUND, BRANCH_EXISTS where it is checked out. */
+    mergeBase: (base: string | undefined) => mergeBase(engine, base),
+
+    /** Merges the branch of a claimed feature, under its token, if completing the feature would be accepted now.
+     *  @param into full name of a branch that is checked out nowhere.
+     *  @throws what `complete` refuses, BRANCH_EXISTS, COMMIT_NOT_FOUND, GIT_FAILED, CONTENTION. */
+    async merge({ into, branch, message, ...completion }: MergeOptions): Promise<Merged> {
+      const given = Object.entries(completion).filter(([, value]) => value !== undefined);
+      // Others may have taken the feature over where the state is shared; what is merged cannot be taken back.
+      await context.transactor.refresh();
+      await context.transactor.preview(featureComplete, Object.fromEntries(given));
+      const { repository, identity, env, durable } = engine;
+      return mergeBranch(repository, {
+        target: into,
+        source: `refs/heads/${branch}`,
+        message,
+        author: authorIdentity(repository.config, env.variables),
+        committer: identity,
+        fsync: durable,
+      });
+    },
+
+    /** Worktrees that a runner was to remove and did not live to: those of completed features. Absolute paths. */
+    async leftWorktrees({
+      session: id,
+    }: {
+      session: string;
+    }): Promise<{ feature: string; worktree: string }[]> {
+      const { contents } = await readSession(context, { session: id });
+      const found: { feature: string; worktree: string }[] = [];
+      for (const { id: feature, status, worktree: place } of contents.features.values()) {
+        if (status !== 'completed' || place === null) continue;
+        const worktree = worktreePath(engine.repository, place);
+        if (readNote(worktree, 'passing') !== null) found.push({ feature, worktree });
+      }
+      return found;
+    },
+
     /** Removes a worktree that holds nothing uncommitted; its branch stays.
-     *  @returns why it was kept; null after it was removed. */
+     *  @returns why it was kept; null where it is gone. */
     async removeWorktree(path: string): Promise<string | null> {
       const found = (await listWorktrees(engine.repository)).find((one) => one.path === path);
-      if (!found || found.prunable) return 'it is not there';
+      if (!found || found.prunable) return null;
       if (found.locked) return 'it is locked';
       const { dirty, unpushed, branch } = await worktreeStatus(engine.repository, path);
       if (dirty) return 'it has uncommitted changes';

@@ -6,14 +6,14 @@ import { contentsOf, requireStore } from '../../core/state.ts';
 import { Duration, instantOf, leaseEndOf, parseDuration } from '../../core/time.ts';
 import { GitStateError } from '../../errors.ts';
 import { proposal, type View } from '../proposal.ts';
-import { judge } from './claim.ts';
+import { isOver, judge } from './judgement.ts';
 import { readableSessionOf, scope, type sessionOf } from './scope.ts';
 
 /** Claims of a session that are over, with what was judged. */
 export function overdueClaims(view: View, session: ReturnType<typeof sessionOf>) {
   return claimedFeatures(contentsOf(view.state, session.id)).flatMap((feature) => {
-    const { state, lease, end } = judge(view, session, feature);
-    if (state === 'live') return [];
+    const { state, lease, end, doubt } = judge(view, session, feature);
+    if (state === 'live' || doubt !== null) return [];
     return [
       {
         feature: feature.id,
@@ -66,10 +66,7 @@ export const cleanupFeatures = proposal(
       .filter((feature) => {
         if (feature.updated_at > before) return false;
         if (feature.status === 'failed') return true;
-        return (
-          feature.status === 'in_progress' &&
-          (!feature.claim || judge(view, session, feature).state !== 'live')
-        );
+        return feature.status === 'in_progress' && (!feature.claim || isOver(view, session, feature));
       })
       .map(({ id }) => id as FeatureId)
       .sort();

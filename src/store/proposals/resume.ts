@@ -7,7 +7,7 @@ import { contentsOf, type State } from '../../core/state.ts';
 import { leaseEndOf } from '../../core/time.ts';
 import { GitStateError } from '../../errors.ts';
 import { type Decision, proposal, type View } from '../proposal.ts';
-import { judge } from './claim.ts';
+import { judge } from './judgement.ts';
 import { readableSessionOf, scope } from './scope.ts';
 
 const Name = z.string().min(1).max(280);
@@ -77,13 +77,13 @@ export const resume = proposal('resume', request, (asked, view): Decision => {
 
 /** @throws ALREADY_CLAIMED while the claim is live */
 function evidenceAgainst(view: View, session: Session, feature: Feature) {
-  const { state, lease, end } = judge(view, session, feature);
-  if (state === 'live') {
+  const { state, lease, end, doubt } = judge(view, session, feature);
+  if (state === 'live' || doubt !== null) {
     throw new GitStateError(
       'ALREADY_CLAIMED',
       `feature '${feature.id}' is claimed by '${feature.worker_id}' until ${end}`,
       {
-        hint: 'nothing has to be resumed while its holder works; see `git state status`',
+        hint: doubt ?? 'nothing has to be resumed while its holder works; see `git state status`',
         details: { ...holderDetails(feature), expires_at: end },
       },
     );
