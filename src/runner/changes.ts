@@ -4,6 +4,8 @@ import type { Store } from '../store/open.ts';
 const pollMs = 250;
 /** The end of a lease moves no branch, so those who wait look again from time to time. */
 const recheckMs = 2000;
+/** Looking again asks a server where one decides. */
+const remoteRecheckMs = 10_000;
 
 interface Waiter {
   tip: string | null;
@@ -46,9 +48,10 @@ export class Changes {
         // Where the tip cannot be read, the next claim will say why.
         const tip = await this.#store.tip().catch(() => null);
         const nowMs = this.#env.now();
+        const recheck = this.#store.runner.shared ? remoteRecheckMs : recheckMs;
         this.#resolve(
           ({ tip: seen, sinceMs, untilMs }) =>
-            seen !== tip || nowMs >= untilMs || Math.abs(nowMs - sinceMs) >= recheckMs,
+            seen !== tip || nowMs >= untilMs || Math.abs(nowMs - sinceMs) >= recheck,
         );
       }
     } finally {

@@ -8,13 +8,14 @@ import { proofOf } from './run.ts';
 export async function takeClaim(run: Run, worker: string): Promise<Claim | null> {
   const { store, session, base, lease, match, backoff } = run;
   const answer = await persist(
-    run.env,
-    () => {
+    run,
+    (again) => {
       // Our own features are not abandoned, however late their renewal is.
       const except = [...run.skipped.keys(), ...run.running];
       return store.claim({
         ...{ session, worker, worktree: true, runner: true, base, lease },
         ...{ except, match, backoff },
+        ...again,
       });
     },
     // A claim whose worktree failed has been given back, and the next feature may fare better.
@@ -36,7 +37,7 @@ export async function takeClaim(run: Run, worker: string): Promise<Claim | null>
   else await writeNote(claim.worktree, 'passing', 'work\n');
   if (!run.closed.aborted) return claim;
   dropClaimFile(claim.worktree);
-  await persist(run.env, () => store.release(proofOf(run, claim)));
+  await persist(run, (again) => store.release({ ...proofOf(run, claim), ...again }));
   run.emit('released', { worker, feature: feature.id });
   return null;
 }

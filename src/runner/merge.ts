@@ -16,7 +16,7 @@ export async function merge(
   const message = `Merge branch '${branch}' into ${base}\n\n${feature.name}\n`;
   try {
     const merged = await persist(
-      run.env,
+      run,
       () => run.store.runner.merge({ ...proofOf(run, claim), skipRemaining, into, branch, message }),
       // A hook that refuses the move will go on to do so.
       (error) => isPassing(error) && error.details.command !== 'update-ref',

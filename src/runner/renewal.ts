@@ -1,4 +1,5 @@
 import { isGitStateError } from '../errors.ts';
+import { isStranded, reconcile } from './persist.ts';
 import { type Claim, proofOf, type Run } from './run.ts';
 
 /** The process group that works under a claim, as its lease names it. */
@@ -83,6 +84,7 @@ export class Renewal {
       } catch (error) {
         if (this.#stopped) return;
         if (isLost(error)) return await this.#end(error);
+        if (isStranded(error)) await reconcile(this.#run).catch(() => {});
         this.#complain(String((error as Error).message));
         delayMs = Math.min(retryMsMax, this.#untilDue());
       } finally {

@@ -54,7 +54,9 @@ async function complete(run: Run, claim: Claim, durationMs: number): Promise<voi
     const unmerged = run.mergeInto === null ? null : await merge(run, claim, run.mergeInto, skipRemaining);
     if (unmerged !== null)
       return await fail(run, claim, { error: unmerged, log: null, final: true }, durationMs);
-    await persist(run.env, () => run.store.complete({ ...proofOf(run, claim), summary, skipRemaining }));
+    await persist(run, (again) =>
+      run.store.complete({ ...proofOf(run, claim), summary, skipRemaining, ...again }),
+    );
   } catch (error) {
     if (!isRefusal(error)) throw error;
     return fail(run, claim, { error: error.message, log: null }, durationMs);
@@ -85,8 +87,8 @@ type Failure = Omit<Failed, 'kind'> & {
 async function fail(run: Run, claim: Claim, failure: Failure, durationMs: number): Promise<void> {
   const { kind: _kind, final, ...fields } = failure;
   const limits = final ? { noRetry: true } : { maxRetries: run.retries };
-  const { status } = await persist(run.env, () =>
-    run.store.fail({ ...proofOf(run, claim), error: failure.error, ...limits }),
+  const { status } = await persist(run, (again) =>
+    run.store.fail({ ...proofOf(run, claim), error: failure.error, ...limits, ...again }),
   );
   const { worker, id: feature, attempt } = claim;
   const will_retry = status === 'pending';
@@ -100,7 +102,7 @@ async function fail(run: Run, claim: Claim, failure: Failure, durationMs: number
 }
 
 async function release(run: Run, claim: Claim): Promise<void> {
-  await persist(run.env, () => run.store.release(proofOf(run, claim)));
+  await persist(run, (again) => run.store.release({ ...proofOf(run, claim), ...again }));
   run.emit('released', { worker: claim.worker, feature: claim.id });
 }
 
@@ -135,7 +137,7 @@ async function removeOrKeep(
 ): Promise<void> {
   const { worktree } = label;
   try {
-    const kept = await persist(run.env, () => run.store.runner.removeWorktree(worktree));
+    const kept = await persist(run, () => run.store.runner.removeWorktree(worktree));
     if (kept === null) run.emit('worktree_removed', label);
     else run.emit('worktree_kept', { ...label, message: kept });
   } catch (error) {

@@ -66,7 +66,9 @@ export function firstUnfinished({ steps }: Pick<FeatureView, 'steps'>): string |
 }
 
 async function finishStep({ run, claim }: Work, step: string): Promise<FeatureView> {
-  const feature = await persist(run.env, () => run.store.stepDone({ ...proofOf(run, claim), step }));
+  const feature = await persist(run, (again) =>
+    run.store.stepDone({ ...proofOf(run, claim), step, ...again }),
+  );
   run.emit('step_done', { worker: claim.worker, feature: claim.id, step });
   return feature;
 }

@@ -1,11 +1,12 @@
 import { dirname } from 'node:path';
 import { matcherOf } from '../core/match.ts';
-import { GitStateError } from '../errors.ts';
+import { GitStateError, isGitStateError } from '../errors.ts';
 import { requireProgram } from './environment.ts';
 import { pruneLogs } from './log-pruning.ts';
 import { openRun } from './open-run.ts';
 import type { WorkOptions } from './options.ts';
-import type { Failure } from './run.ts';
+import { reconcile } from './persist.ts';
+import type { Failure, Run } from './run.ts';
 import { tidyWorktrees } from './settle.ts';
 
 import { runWorker } from './worker.ts';
@@ -42,12 +43,14 @@ export async function runWork(options: WorkOptions): Promise<WorkSummary> {
   const workers = workersOf(options.workers, session.config.workers_count);
   const mergeInto = options.onComplete === 'merge' ? await store.runner.mergeBase(options.base) : null;
   const { run, endings, dispose } = openRun(options, { session: session.id, mergeInto });
+  store.runner.coalesce();
   pruneLogs(dirname(run.logs), env.now());
   run.emit('begun', { workers, session: session.id, logs: run.logs });
   try {
     await tidyWorktrees(run);
     await Promise.all(Array.from({ length: workers }, () => runWorker(run)));
   } finally {
+    await pushRest(run);
     dispose();
   }
   if (endings.error !== undefined) throw endings.error;
@@ -69,6 +72,16 @@ export async function runWork(options: WorkOptions): Promise<WorkSummary> {
   };
   run.emit('finished', { summary });
   return summary;
+}
+
+/** Whatever still waits for its push. It is here, so a server that does not answer is no reason to fail. */
+async function pushRest(run: Run): Promise<void> {
+  try {
+    await reconcile(run);
+  } catch (error) {
+    if (!isGitStateError(error)) throw error;
+    run.emit('unpushed', { message: `${error.message}; later: git state sync` });
+  }
 }
 
 function workersOf(given: number | undefined, configured: unknown): number {

@@ -77,13 +77,15 @@ export async function openStoreIn(options: StoreOptions, surroundings: Surroundi
   const settings = remoteSettings(engine.repository, options);
   const remote = settings && new Remote(engine, settings);
   const { offline = false } = options;
-  const publisher = remote ? new RemotePublisher(engine, remote) : localPublisher(engine, { offline });
+  const shared = remote && new RemotePublisher(engine, remote);
+  const publisher = shared ?? localPublisher(engine, { offline });
   const transactor = new Transactor(engine, { publisher, derivedWorker: worker });
   const context: Context = {
     engine,
     cwd,
     transactor,
     remote,
+    publisher: shared,
     offline,
     derivedWorker: worker,
     defaults: {

@@ -12,6 +12,7 @@ import type { Engine } from '../engine.ts';
 import type { Durability, Landed, Proposal } from '../proposal.ts';
 import { readableSessionOf } from '../proposals/scope.ts';
 import type { Remote } from '../remote.ts';
+import type { RemotePublisher } from '../remote-publisher.ts';
 import type { Snapshot } from '../snapshot.ts';
 import type { Transactor } from '../transact.ts';
 
@@ -58,6 +59,7 @@ export interface Context {
   readonly transactor: Transactor;
   /** The remote by which operations count; null where this repository decides. */
   readonly remote: Remote | null;
+  readonly publisher: RemotePublisher | null;
   /** Whether the remote is left out on purpose. */
   readonly offline: boolean;
   /** Name for a worker that gives none. */

@@ -9,6 +9,7 @@ import { mergeBase, worktreePath } from '../code.ts';
 import { operationOf, readCommit } from '../history.ts';
 import { type Lease, readLease, readLeaseCommit } from '../lease.ts';
 import { featureComplete } from '../proposals/feature.ts';
+import { type RejectedOperation, syncWith } from '../sync.ts';
 import { type Context, readSession } from './context.ts';
 
 /** A claim of a runner that is over, or is to be ended, with the processes that worked under it. */
@@ -39,9 +40,28 @@ export interface MergeOptions {
 
 /** What a runner of commands needs to know beside the commands of everybody else. */
 export function runnerMethods(context: Context) {
-  const { engine } = context;
+  const { engine, publisher } = context;
 
   return {
+    /** Whether a server decides, so that looking for what is new takes an exchange with it. */
+    shared: publisher !== null,
+
+    /** From now on facts and steps may wait for a push that has to be made anyway; `flush` before the process ends. */
+    coalesce(): void {
+      if (publisher) publisher.coalescing = true;
+    },
+
+    /** Pushes what waits. What no longer applies on top of what others did is set aside.
+     *  @throws REMOTE_UNREACHABLE, REMOTE_REJECTED, REMOTE_DIVERGED */
+    async flush(): Promise<RejectedOperation[]> {
+      if (!publisher || (await publisher.remote.standing()).unpushed.length === 0) return [];
+      const { remote } = publisher;
+      const flushing = context.transactor.exclusively(publisher.deadlineMs, (held) =>
+        syncWith(engine, remote, held, {}),
+      );
+      return (await flushing).rejected;
+    },
+
     /** The claim that the claim made by `commit` took over; null where it took over none. */
     async predecessor(commit: string): Promise<FormerClaim | null> {
       const made = await readCommit(engine.reader, commit);
