@@ -55,9 +55,10 @@ export function requireStatus(
   );
 }
 
-/** @param allowed the statuses from which the move would be allowed; the message names them. */
+/** @param allowed the statuses from which the move would be allowed, none where it never is; the message names them. */
 export function invalidTransition(message: string, from: string, allowed: readonly string[], hint?: string) {
-  return new GitStateError('INVALID_TRANSITION', `${message}; allowed from ${allowed.join(' or ')}`, {
+  const where = allowed.length === 0 ? '' : `; allowed from ${allowed.join(' or ')}`;
+  return new GitStateError('INVALID_TRANSITION', `${message}${where}`, {
     hint: hint ?? 'see where it stands with `git state show`',
     details: { from, allowed },
   });
