@@ -92,6 +92,22 @@ describe('work without the server', () => {
     expect(await codeOf(two.store.sync({ drop: [first!.id] }))).toBe('COMMIT_NOT_FOUND');
   });
 
+  it('is told by doctor while it waits, and after it was rejected', async () => {
+    const one = await makeShared(['f1']);
+    const two = await cloneOf(one.server.path);
+    await two.store.sync();
+    const remoteCheck = async () => (await two.store.doctor()).checks.find(({ name }) => name === 'remote');
+    expect(await remoteCheck()).toMatchObject({ ok: true, detail: /'origin' answers/ });
+    const away = await offline(two);
+    await away.store.claim({ feature: 'f1', worker: 'b' });
+    expect(await remoteCheck()).toMatchObject({ ok: false, detail: /1 commits wait for a push/ });
+    await one.store.claim({ feature: 'f1', worker: 'a' });
+    await two.store.sync();
+    expect(await remoteCheck()).toMatchObject({ ok: false, detail: /1 rejected operations are kept/ });
+    two.repository.git('remote', 'set-url', 'origin', 'git://127.0.0.1:1/nowhere');
+    expect(await remoteCheck()).toMatchObject({ ok: false, detail: /REMOTE_UNREACHABLE/ });
+  });
+
   it('stops a write to the server until sync has settled it', async () => {
     const one = await makeShared(['f1']);
     const two = await cloneOf(one.server.path);

@@ -15,6 +15,7 @@ import {
 } from '../checks.ts';
 import { judgeClaim, readLease } from '../lease.ts';
 import { storeMigrate } from '../proposals/store.ts';
+import { checkRemote } from '../remote-check.ts';
 import type { Action } from '../repair/action.ts';
 import { damageOf } from '../repair/branch.ts';
 import { repairStore } from '../repair/repair.ts';
@@ -165,6 +166,7 @@ export function doctorMethods(context: Context, warnings: () => string[]) {
         await checkCache(engine),
         ...(snapshot ? await checkState(snapshot) : []),
         await checkDamaged(engine),
+        await checkRemote(engine, context.remote),
       ];
       return { checks, damaged, repaired };
     },
