@@ -195,6 +195,14 @@ describe('a job at GitHub', () => {
     expect(await runStep(place, 'Release', env)).toMatchObject({ status: 0 });
     expect(await featureOf(place)).toMatchObject({ status: 'pending', claim: null });
     expect(await place.json('checkpoint show run-7-1')).toMatchObject({ feature: '001', next_step: 'plan' });
+    // The next run goes on from there.
+    const again: Record<string, string> = { ...inputs, ...run, CHECKPOINT: 'run-7-1' };
+    expect(await runStep(place, 'Configure', again)).toMatchObject({ status: 0 });
+    expect(await runStep(place, 'Resume', again)).toMatchObject({ status: 0, stderr: '' });
+    expect(await runStep(place, 'Claim', { ...again, FEATURE: again.output_feature! })).toMatchObject({
+      status: 0,
+    });
+    expect(await featureOf(place)).toMatchObject({ status: 'in_progress', current_step: 'plan' });
   });
 
   test('fails where the claim fails for another reason than that nothing is ready', async () => {
@@ -213,8 +221,13 @@ describe('a job at GitLab', () => {
   };
 
   /** Both scripts run in one shell, and what follows them in another, as a runner does. */
-  async function runJob(place: Workplace, script: string, CI_JOB_STATUS: string): Promise<Ended> {
-    const env = { ...variables, CI_JOB_STATUS };
+  async function runJob(
+    place: Workplace,
+    script: string,
+    CI_JOB_STATUS: string,
+    more: Record<string, string> = {},
+  ): Promise<Ended> {
+    const env = { ...variables, CI_JOB_STATUS, ...more };
     const ended = await runShell(
       place,
       ['bash', '-eo', 'pipefail', '-c'],
@@ -240,6 +253,20 @@ describe('a job at GitLab', () => {
       ...{ status: expected, claim: null },
       retry_count: status === 'failed' ? 1 : 0,
     });
+  });
+
+  test('goes on with the feature of a checkpoint, at its first unfinished step', async () => {
+    const place = await makeProject();
+    await place.ok('add 000');
+    await place.ok('claim 001 --worker W9');
+    await place.ok('step done 001 plan --worker W9');
+    await place.ok('checkpoint create half --feature 001');
+    await place.ok('release 001 --worker W9');
+    place.repository.git('push', '-q', 'origin', 'gitstate', 'refs/gitstate/*', 'refs/tags/*');
+    const script = 'echo "works on $GITSTATE_FEATURE at $GITSTATE_STEP"';
+    const { stdout, stderr } = await runJob(place, script, 'success', { GITSTATE_CHECKPOINT: 'half' });
+    expect(stdout, stderr).toContain('works on 001 at build\n');
+    expect(await place.json('show 001')).toMatchObject({ status: 'completed' });
   });
 
   test('ends well where nothing is ready, without its script', async () => {

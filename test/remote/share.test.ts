@@ -1,7 +1,7 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { cloneOf, makeServer, makeShared } from '../support/clones.ts';
+import { cloneOf, makeServer, makeShared, openClone } from '../support/clones.ts';
 import { expectSound } from '../support/oracle.ts';
 import { makeRepository, type TestRepository } from '../support/repo.ts';
 import { codeOf, openTestStore } from '../support/store.ts';
@@ -132,6 +132,20 @@ describe('an operation through the remote', () => {
     expect(repository.git('tag')).toBe('v1');
     await store.close();
   });
+});
+
+it('push options of the setting reach the server, and no others', async () => {
+  const { server, repository } = await makeShared(['f']);
+  server.git('config', 'receive.advertisePushOptions', 'true');
+  const hook = '#!/bin/sh\nenv | grep ^GIT_PUSH_OPTION > options\nexit 0\n';
+  writeFileSync(join(server.path, 'hooks', 'post-receive'), hook, { mode: 0o755 });
+  repository.git('config', 'push.pushOption', 'theirs');
+  repository.git('config', 'gitstate.pushOption', 'ci.skip');
+  const { store } = await openClone(repository);
+  await store.claim({ worker: 'a' });
+  const options = readFileSync(join(server.path, 'options'), 'utf8');
+  expect(options).toContain('GIT_PUSH_OPTION_0=ci.skip');
+  expect(options).toContain('GIT_PUSH_OPTION_COUNT=1');
 });
 
 describe('a repeated operation', () => {
