@@ -63,6 +63,8 @@ export interface Transaction {
    *  @param searching whether an operation may be in the history already, so that all of it has to be known. */
   begin(wanted: Wanted, searching: boolean): Promise<Publication>;
   publish(publication: Publication, held: Held): Promise<Published>;
+  /** How long to wait at most before the next try, in milliseconds. @param attempt how many were lost. */
+  pauseMs(attempt: number): number;
 }
 
 /** After a lost race all is decided anew; where the outcome is unclear, what is decided anew may have landed already. */
@@ -76,6 +78,7 @@ export function localPublisher(engine: Engine, { offline = false } = {}): Publis
       if (!(await publishHere(engine, publication, held))) return 'lost';
       return offline ? 'offline' : 'local';
     },
+    pauseMs: (attempt) => Math.min(200, 2 ** Math.min(attempt, 7)),
   };
   return { deadlineMs: 0, transaction: () => transaction };
 }

@@ -37,6 +37,7 @@ const contendedMax = 8;
 /** A connection may break again and again after the server took the push, or before. */
 const unclearMax = 4;
 const coalesceMs = 30_000;
+const pauseMsMax = 5000;
 
 export class RemotePublisher implements Publisher {
   readonly remote: Remote;
@@ -82,6 +83,8 @@ class RemoteTransaction implements Transaction {
   #standing!: Standing;
   #fresh = false;
   #mustFetch = false;
+  /** How long a lost push and the fetch after it took. */
+  #exchangeMs = 0;
   #contended = 0;
   #unclear = 0;
 
@@ -125,6 +128,11 @@ class RemoteTransaction implements Transaction {
     return 'remote';
   }
 
+  /** Others need as long for their push as we did for ours: whoever tries again sooner is in their way. */
+  pauseMs(attempt: number): number {
+    return Math.min(pauseMsMax, this.#exchangeMs * 2 ** Math.min(attempt - 1, 4));
+  }
+
   async #fetch(): Promise<void> {
     await this.#remote.fetch();
     this.#fresh = true;
@@ -138,10 +146,12 @@ class RemoteTransaction implements Transaction {
     publication: Publication,
     seenBefore: Oid | null,
   ): Promise<Published | null> {
+    const startedMs = performance.now();
     const answer = await this.#remote.push(updates);
     if (answer.kind === 'landed') return null;
     try {
       await this.#fetch();
+      this.#exchangeMs = performance.now() - startedMs;
     } catch (error) {
       if (answer.kind !== 'unclear' || !isGitStateError(error)) throw error;
       throw outcomeUnknown(this.#remote.name, answer.message, error);

@@ -193,7 +193,7 @@ export class Transactor {
         return;
       }
       if (outcome === 'unclear') for (const waiting of unsettled) waiting.given = true;
-      await env.sleep(Math.random() * Math.min(200, 2 ** Math.min(attempt, 7)));
+      await env.sleep(Math.random() * transaction.pauseMs(attempt));
     }
     throw new GitStateError('CONTENTION', `lost ${attemptsMax} races for '${this.#engine.branchRef}'`, {
       hint: 'nothing was changed; try again',
