@@ -100,7 +100,7 @@ async function runCommand(
     });
     if (typeof answer === 'number') return answer;
     print(output, spec.writes ? answer : { essential: true, ...withAge(answer, opened) }, env.now());
-    if (!spec.writes && output.format === 'human') sayAge(opened, output, env.now());
+    if (!spec.writes) sayAge(opened, output, env.now());
     return answer.exitStatus ?? 0;
   } catch (error) {
     throw opened.explain(error);
@@ -117,8 +117,11 @@ function withAge(answer: Answer, opened: OpenStore): Answer {
 
 function sayAge(opened: OpenStore, output: Output, nowMs: number): void {
   const asOf = opened.asOf();
-  if (asOf !== null && !output.quiet)
+  const ref = opened.standsOn();
+  if (asOf !== null && output.format === 'human' && !output.quiet)
     output.aside(`as of ${clockTime(asOf, nowMs)}, when the remote was last heard`);
+  else if (asOf === null && ref !== null)
+    output.warning(`this clone has no state branch yet: read from ${ref}, as it was fetched`);
 }
 
 function checkAt(name: string, spec: CommandSpec, flags: GlobalFlags): void {

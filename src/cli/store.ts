@@ -62,6 +62,11 @@ export class OpenStore {
     return new GitStateError(code, message, { hint, details, cause: error });
   }
 
+  /** The ref that was read in place of a branch that this clone does not have yet. */
+  standsOn(): string | null {
+    return this.#store?.standsOn() ?? null;
+  }
+
   /** When the remote was last heard by whose word operations count; null where there is none. */
   asOf(): string | null {
     return this.#store?.asOf() ?? null;

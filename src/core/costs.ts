@@ -96,7 +96,7 @@ function withEntry(tallies: Table<Tally>, key: string, spent: Spent): Table<Tall
   return tally ? tallies.with(key, withSpent(tally, spent)) : tallies;
 }
 
-/** Fewer entries are added up as soon as a tally of them is found; there may be very many features. */
+/** Fewer entries are added up as soon as a tally of them is found; there may be ever so many features. */
 const worthKeeping = 50;
 
 /** The sums of one feature, or of the whole session. */
@@ -119,7 +119,7 @@ export function tallyFor({ costs }: Contents, featureId?: string): Tally {
 
 const noCosts = tallyOf([]);
 
-/** What each feature has cost that has any entries, by its key; removed ones, too. */
+/** What each feature with entries has cost, by its key; removed ones, too. */
 export function costByFeature({ costs }: Contents): [feature: string, amount: number][] {
   if (costs.size === 0) return [];
   return [...indexOf(costs).features.entries()].map(([key, micros]) => [key, amountOf(micros)]);

@@ -70,6 +70,7 @@ export class Engine {
   readonly #cache: SnapshotCache;
   /** Whether the branch itself was there at the last `tip`, so that the state does not stand on its remote's alone. */
   #branchSeen = false;
+  #standsOn: string | null = null;
   #latest: Snapshot = emptySnapshot;
   /** The tip that was found to hold all that gitstate had put on the branch. */
   #unmoved: string | null = null;
@@ -143,15 +144,24 @@ export class Engine {
   async tip(expected: string | null = this.#latest.commit): Promise<string | null> {
     if (expected !== null && isLooseAt(this.repository, this.branchRef, expected)) {
       this.#branchSeen = true;
+      this.#standsOn = null;
       return expected;
     }
     const local = await this.reader.resolve(this.branchRef);
     this.#branchSeen = local !== null;
+    this.#standsOn = null;
     for (const ref of local === null ? this.trackingRefs : []) {
       const tracked = await this.reader.resolve(ref);
-      if (tracked !== null) return tracked;
+      if (tracked === null) continue;
+      this.#standsOn = ref;
+      return tracked;
     }
     return local;
+  }
+
+  /** The ref that stood in for the branch when `tip` was last called; null where the branch itself was there. */
+  get standsOn(): string | null {
+    return this.#standsOn;
   }
 
   /** Whether the branch was there when `tip` was last called; it may be gone or made by now. */

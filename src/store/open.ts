@@ -130,6 +130,9 @@ export async function openStoreIn(options: StoreOptions, surroundings: Surroundi
     /** When the remote was last heard by whose word operations count; null: never, or there is none. */
     asOf: () => (engine.remoteName === undefined ? null : contactedAt(engine, engine.remoteName)),
 
+    /** The ref that was read in place of a branch that this clone does not have yet; null where it has one. */
+    standsOn: () => engine.standsOn,
+
     /** Names of the configured remotes. */
     remotes: () => remotesOf(engine.repository),
 

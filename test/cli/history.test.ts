@@ -90,23 +90,25 @@ test('restore --code tells where code goes, and what keeps the head that it leav
   const own = await makeWorkplace();
   const { git } = own.repository;
   await own.ok('add 001');
-  git('branch', 'work/one');
-  await own.ok('update 001 --status in_progress --branch-name work/one');
+  git('branch', 'topic/one');
+  await own.ok('update 001 --status in_progress --branch-name topic/one');
   await own.ok('checkpoint create v1');
-  const head = git('rev-parse', 'work/one');
+  const head = git('rev-parse', 'topic/one');
   git(
     'update-ref',
-    'refs/heads/work/one',
-    git('commit-tree', '-p', 'work/one', '-m', 'more', 'work/one^{tree}'),
+    'refs/heads/topic/one',
+    git('commit-tree', '-p', 'topic/one', '-m', 'more', 'topic/one^{tree}'),
   );
-  const later = git('rev-parse', 'work/one');
+  const later = git('rev-parse', 'topic/one');
   const kept = `refs/gitstate/former/S/001/${later}`;
-  const line = `~ branch work/one: ${later.slice(0, 9)} -> ${head.slice(0, 9)}; the former head is kept at ${kept}`;
+  const line = `~ branch topic/one: ${later.slice(0, 9)} -> ${head.slice(0, 9)}; the former head is kept at ${kept}`;
   expect(await own.human('restore v1 --code --dry-run')).toContain(line);
-  expect(git('rev-parse', 'work/one')).toBe(later);
+  expect(git('rev-parse', 'topic/one')).toBe(later);
   const { code } = await own.json<{ code: unknown }>('restore v1 --code');
-  expect(code).toEqual([{ feature: '001', branch: 'work/one', worktree: null, from: later, to: head, kept }]);
-  expect([git('rev-parse', 'work/one'), git('rev-parse', kept)]).toEqual([head, later]);
+  expect(code).toEqual([
+    { feature: '001', branch: 'topic/one', worktree: null, from: later, to: head, kept },
+  ]);
+  expect([git('rev-parse', 'topic/one'), git('rev-parse', kept)]).toEqual([head, later]);
   expect((await own.error('restore gitstate~1 --code')).code).toBe('INVALID_INPUT');
 });
 

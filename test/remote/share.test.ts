@@ -1,6 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { gitState } from '../support/cli.ts';
 import { cloneOf, makeServer, makeShared, openClone } from '../support/clones.ts';
 import { expectSound } from '../support/oracle.ts';
 import { makeRepository, type TestRepository } from '../support/repo.ts';
@@ -334,4 +335,17 @@ describe('a clone of a shared store', () => {
       hint: /'origin'/,
     });
   });
+});
+
+it('a command says where it read from, in a clone that has no branch yet', async () => {
+  const { server } = await makeShared(['f']);
+  const { repository, store } = await cloneOf(server.path);
+  await store.close();
+  const read = await gitState(['list'], { cwd: repository.path });
+  expect(read).toMatchObject({ status: 0, stderr: expect.stringContaining('refs/remotes/origin/gitstate') });
+  const asked = await gitState(['list', '--json', '--remote', 'origin'], { cwd: repository.path });
+  expect(JSON.parse(asked.stdout).features).toHaveLength(1);
+  await gitState(['note', 'x', '--remote', 'origin'], { cwd: repository.path });
+  const now = await gitState(['list', '--json', '--remote', 'origin'], { cwd: repository.path });
+  expect(JSON.parse(now.stdout).as_of).toMatch(/^\d{4}-.*Z$/);
 });

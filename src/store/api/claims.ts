@@ -64,6 +64,8 @@ export interface ClaimAnswer extends Written {
 }
 
 const pollMs = 200;
+/** Where a server decides, looking again is an exchange with it. */
+const remotePollMs = 5000;
 
 export function claimMethods(context: Context) {
   const { engine, transactor, defaults } = context;
@@ -200,7 +202,9 @@ export function claimMethods(context: Context) {
             limitMs > 0 && isGitStateError(error, 'NOTHING_READY', 'ALREADY_CLAIMED', 'DEPENDENCIES_UNMET');
           if (!waits || engine.env.now() >= until) throw error;
           if (!(await maySucceedLater(error, options.session))) throw error;
-          await engine.env.sleep(Math.min(pollMs, Math.max(1, until - engine.env.now())));
+          await engine.env.sleep(
+            Math.min(context.remote ? remotePollMs : pollMs, Math.max(1, until - engine.env.now())),
+          );
         }
       }
     },
