@@ -258,11 +258,13 @@ describe('a job at GitLab', () => {
   test('goes on with the feature of a checkpoint, at its first unfinished step', async () => {
     const place = await makeProject();
     await place.ok('add 000');
-    await place.ok('claim 001 --worker W9');
-    await place.ok('step done 001 plan --worker W9');
-    await place.ok('checkpoint create half --feature 001');
-    await place.ok('release 001 --worker W9');
-    place.repository.git('push', '-q', 'origin', 'gitstate', 'refs/gitstate/*', 'refs/tags/*');
+    for (const line of [
+      'claim 001 --worker W9',
+      'step done 001 plan --worker W9',
+      'checkpoint create half --feature 001',
+      'release 001 --worker W9',
+    ])
+      await place.ok(`${line} --remote origin`);
     const script = 'echo "works on $GITSTATE_FEATURE at $GITSTATE_STEP"';
     const { stdout, stderr } = await runJob(place, script, 'success', { GITSTATE_CHECKPOINT: 'half' });
     expect(stdout, stderr).toContain('works on 001 at build\n');
@@ -271,7 +273,7 @@ describe('a job at GitLab', () => {
 
   test('ends well where nothing is ready, without its script', async () => {
     const place = await makeProject();
-    await place.ok('claim --worker W2');
+    await place.ok('claim --worker W2 --remote origin');
     const { status, stdout } = await runJob(place, 'echo worked', 'success');
     expect({ status, stdout }).toMatchObject({
       status: 0,
