@@ -1,7 +1,7 @@
 import type { CostEntry, CostSheet, Session, Step } from './entities.ts';
 import { compareNatural, keyOf } from './ids.ts';
 import { amountOf, microsOf, sumAmounts } from './money.ts';
-import type { Contents } from './state.ts';
+import { type Contents, contentsOf, putSession, type State } from './state.ts';
 import { Table } from './table.ts';
 import { type Spent, type Tally, tallyOf, withSpent } from './tally.ts';
 
@@ -207,4 +207,12 @@ export function stepCost(
   step: Pick<Step, 'name'>,
 ): number {
   return sumOf(entries.filter((entry) => entry.step === step.name));
+}
+
+/** Counts anew what went into features that are there no more: it follows from those that are. */
+export function settleRemovedCost(state: State, key: string): State {
+  const session = state.sessions.get(key);
+  if (!session) return state;
+  const removed_cost = removedCost(contentsOf(state, session.id));
+  return removed_cost === session.removed_cost ? state : putSession(state, { ...session, removed_cost });
 }

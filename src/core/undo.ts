@@ -1,5 +1,5 @@
 import { returnedCheckpoint, returnedCheckpoints } from './checkpoints.ts';
-import { removedCost } from './costs.ts';
+import { settleRemovedCost } from './costs.ts';
 import { type Change, diffStates } from './diff.ts';
 import type { Feature, Session } from './entities.ts';
 import { keyOf } from './ids.ts';
@@ -38,17 +38,9 @@ export function takeBack(state: State, undoing: Undoing): { state: State; clashe
     if (old === undefined) next = withoutSession(next, made!, undoing, clashes);
     else if (made === undefined) next = withSession(next, old, undoing, clashes);
     else next = revertSession(next, key, undoing, clashes);
-    next = withRemovedCosts(next, state, key);
+    if (next.contents.get(key) !== state.contents.get(key)) next = settleRemovedCost(next, key);
   }
   return { state: next, clashes };
-}
-
-/** What is spent on features that are not there follows from those that are. */
-function withRemovedCosts(state: State, before: State, key: string): State {
-  const session = state.sessions.get(key);
-  if (!session || state.contents.get(key) === before.contents.get(key)) return state;
-  const removed_cost = removedCost(contentsOf(state, session.id));
-  return removed_cost === session.removed_cost ? state : putSession(state, { ...session, removed_cost });
 }
 
 function revertPresets(state: State, { before, after }: Undoing, clashes: Change[]): State['presets'] {

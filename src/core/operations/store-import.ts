@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { GitStateError } from '../../errors.ts';
-import { addCostEntry } from '../costs.ts';
+import { addCostEntry, settleRemovedCost } from '../costs.ts';
 import { Checkpoint, CostEntry, Feature, Session, type StoreInfo, Worker } from '../entities.ts';
 import { FeatureId, keyOf, SessionId } from '../ids.ts';
 import { JsonRecord, Text } from '../json.ts';
@@ -70,12 +70,13 @@ function addSession(state: State, store: StoreInfo, imported: ImportedSession): 
   let sheets = emptyContents.costs;
   for (const { feature, entries } of costs)
     for (const entry of entries) sheets = addCostEntry(sheets, feature, entry);
-  return putContents(putSession(state, session), session.id, {
+  const next = putContents(putSession(state, session), session.id, {
     features: Table.of(features.map((feature) => [keyOf(feature.id), feature])),
     workers: Table.of(workers.map((worker) => [keyOf(worker.id), worker])),
     checkpoints: Table.of(checkpoints.map((checkpoint) => [keyOf(checkpoint.name), checkpoint])),
     costs: sheets,
   });
+  return settleRemovedCost(next, keyOf(session.id));
 }
 
 /** @throws SESSION_NOT_FOUND, INVALID_TRANSITION while somebody holds a feature of the session. */
@@ -112,7 +113,7 @@ function mergeSession(
   for (const id of removed) next = dropFeature(next, session.id, id);
   const ends = session.status !== before.status && session.status !== 'active';
   if (ends) requireNoClaims(session, contentsOf(next, session.id));
-  return next;
+  return settleRemovedCost(next, keyOf(session.id));
 }
 
 export function describeStoreImport({ args }: StoreImport): string {
