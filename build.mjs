@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, rename } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import * as esbuild from 'esbuild';
@@ -17,27 +18,59 @@ const withoutLocales = {
   },
 };
 
-/** The command is one file, so that it starts fast: packages are bundled, and each command's code runs only when used. */
+const common = {
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  format: 'cjs',
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: 'none',
+  logLevel: 'warning',
+  write: false,
+};
+
+/** The command is two files, so that it starts fast: a small one that is run, and one with everything else, packages
+ *  included, of which the first keeps the compiled form. Each command's code runs only when used. */
 export async function buildCommand() {
-  const outfile = `${root}dist/git-state.cjs`;
-  const fresh = `${outfile}.${process.pid}`;
-  await esbuild.build({
-    entryPoints: [`${root}src/cli/main.ts`],
-    outfile: fresh,
-    bundle: true,
-    platform: 'node',
-    target: 'node20',
-    format: 'cjs',
-    minifySyntax: true,
-    minifyWhitespace: true,
-    legalComments: 'none',
+  const { version } = JSON.parse(await readFile(`${root}package.json`, 'utf8'));
+  const define = { GITSTATE_VERSION: JSON.stringify(version) };
+  const bundle = await esbuild.build({
+    ...common,
+    define,
+    entryPoints: [`${root}src/cli/program.ts`],
     plugins: [withoutLocales],
-    banner: { js: '#!/usr/bin/env node' },
-    logLevel: 'warning',
+    banner: { js: '(function (exports, require, module, __filename, __dirname) {' },
+    footer: { js: '})' },
   });
-  await chmod(fresh, 0o755);
-  // In one step, so that nobody who runs it meanwhile meets half of it.
-  await rename(fresh, outfile);
+  const { contents } = bundle.outputFiles[0];
+  const name = `command-${createHash('sha256').update(contents).digest('hex').slice(0, 16)}.cjs`;
+  const entry = await esbuild.build({
+    ...common,
+    define: { ...define, GITSTATE_BUNDLE: JSON.stringify(name) },
+    entryPoints: [`${root}src/cli/main.ts`],
+    banner: { js: '#!/usr/bin/env node' },
+  });
+  await replace(name, contents, 0o644);
+  await replace('git-state.cjs', entry.outputFiles[0].contents, 0o755);
+  await removeOthers(name);
+}
+
+/** In one step, so that nobody who runs it meanwhile meets half of it. */
+async function replace(name, contents, mode) {
+  const fresh = `${root}dist/${name}.${process.pid}`;
+  await writeFile(fresh, contents);
+  await chmod(fresh, mode);
+  await rename(fresh, `${root}dist/${name}`);
+}
+
+/** Earlier bundles, but for those that somebody may be about to read. */
+async function removeOthers(name) {
+  for (const other of await readdir(`${root}dist`)) {
+    if (!/^command-[0-9a-f]{16}\.cjs$/.test(other) || other === name) continue;
+    const { mtimeMs } = await stat(`${root}dist/${other}`);
+    if (Date.now() - mtimeMs > 600_000) await rm(`${root}dist/${other}`, { force: true });
+  }
 }
 
 /** The library is ES modules with types, one file for one. */

@@ -63,6 +63,7 @@ async function dispatch(argv: readonly string[], surroundings: Surroundings): Pr
     if (split.help) return tell(output, { help: groupHelp(first.text) }, groupHelp(first.text));
     throw unknownMember(first.text, second?.text, members);
   }
+  await import('./schemas.ts');
   const spec = await entry.load();
   if (split.help) {
     const help = commandHelp(name, spec);
