@@ -28,6 +28,8 @@ export class CatFile {
   readonly #options: Options;
   #coprocess: Coprocess | null = null;
   #queue: Request[] = [];
+  /** Where the queue begins: taking the first of very many out of an array would move all others. */
+  #head = 0;
   #closed = false;
 
   constructor(options: Options) {
@@ -57,7 +59,7 @@ export class CatFile {
   #start(): Coprocess {
     const { sizeMax, deadlineMs, spawn } = this.#options;
     const parser = new BatchParser(
-      () => ({ withBody: this.#queue[0]?.withBody ?? false, sizeMax }),
+      () => ({ withBody: this.#queue[this.#head]?.withBody ?? false, sizeMax }),
       (answer) => this.#answer(answer),
     );
     const coprocess = new Coprocess(spawn(), {
@@ -69,23 +71,34 @@ export class CatFile {
   }
 
   #answer(answer: BatchAnswer): void {
-    this.#queue.shift()?.resolve(answer);
+    this.#next()?.resolve(answer);
     if (this.#queue.length === 0) this.#coprocess?.idle();
+  }
+
+  /** Takes the request that is answered next out of the queue. */
+  #next(): Request | undefined {
+    const request = this.#queue[this.#head];
+    this.#head += 1;
+    if (this.#head >= this.#queue.length || this.#head > 1000) {
+      this.#queue.splice(0, this.#head);
+      this.#head = 0;
+    }
+    return request;
   }
 
   #onEnd(coprocess: Coprocess, ending: Ending): void {
     if (this.#coprocess === coprocess) this.#coprocess = null;
-    const [head] = this.#queue;
+    const head = this.#queue[this.#head];
     if (head === undefined) return;
     head.deaths += 1;
     if (ending.error !== null || ending.timeout || head.deaths > 1) {
-      this.#queue.shift();
+      this.#next();
       head.reject(this.#failure(head, ending));
     }
     if (this.#queue.length === 0) return;
     const successor = this.#start();
     this.#coprocess = successor;
-    for (const { line } of this.#queue) successor.write(line);
+    for (const { line } of this.#queue.slice(this.#head)) successor.write(line);
     successor.busy();
   }
 

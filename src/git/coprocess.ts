@@ -32,6 +32,7 @@ export class Coprocess {
   #deadline: NodeJS.Timeout | null = null;
   #timeout = false;
   #stderr = '';
+  #unsent = '';
 
   constructor(child: ChildProcessWithoutNullStreams, { onData, onEnd, deadlineMs }: Handlers) {
     this.pid = child.pid;
@@ -62,8 +63,16 @@ export class Coprocess {
     this.#hold(false);
   }
 
+  /** What is written in one turn of the event loop goes to the process at once. */
   write(text: string): void {
-    (this.#child.stdin as Writable | undefined)?.write(text);
+    if (this.#unsent === '') queueMicrotask(() => this.#send());
+    this.#unsent += text;
+  }
+
+  #send(): void {
+    const text = this.#unsent;
+    this.#unsent = '';
+    if (text !== '') (this.#child.stdin as Writable | undefined)?.write(text);
   }
 
   /** From now on an answer is awaited. */
@@ -86,6 +95,7 @@ export class Coprocess {
 
   /** Lets it end by itself, once it has answered everything. */
   finish(): void {
+    this.#send();
     (this.#child.stdin as Writable | undefined)?.end();
   }
 
