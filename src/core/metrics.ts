@@ -1,6 +1,5 @@
 import { tallyFor, totalCost, totalOf } from './costs.ts';
 import type { Feature, Session, Step } from './entities.ts';
-import { groupPairs } from './group.ts';
 import { sumAmounts } from './money.ts';
 import { mean, type Quality, qualityOf, roundTo } from './quality.ts';
 import { wasCompleted } from './select.ts';
@@ -80,9 +79,14 @@ function byStep(
   contents: Contents,
   features: readonly Feature[],
 ): Record<string, StepMetrics> {
-  const steps = groupPairs(
-    features.flatMap((feature) => feature.steps.map((step) => [step.name, step] as const)),
-  );
+  const steps = new Map<string, Step[]>();
+  for (const feature of features) {
+    for (const step of feature.steps) {
+      const known = steps.get(step.name);
+      if (known) known.push(step);
+      else steps.set(step.name, [step]);
+    }
+  }
   const tally = tallyFor(contents);
   const names = new Set([...session.steps, ...steps.keys()]);
   return Object.fromEntries(

@@ -1,7 +1,7 @@
 import type { IsStopped } from './budgets.ts';
 import type { Checkpoint, CodeHead, Feature, Session } from './entities.ts';
 import { compareCodePoints, compareNatural, keyOf } from './ids.ts';
-import { type Contents, contentsOf, featuresInOrder, type State } from './state.ts';
+import { type Contents, contentsOf, type State } from './state.ts';
 import type { Instant } from './time.ts';
 
 /** Everything here is derived from the state and never stored. */
@@ -71,23 +71,47 @@ export function firstReady(
   isStopped: IsStopped,
   accept: (feature: Feature) => boolean = () => true,
 ): Feature | null {
+  const { inOrder, others } = contents.features.candidates('pending');
   let first: Feature | null = null;
-  for (const feature of contents.features.values()) {
+  for (const feature of others) {
     if (feature.status !== 'pending' || (first && compareClaimOrder(first, feature) <= 0)) continue;
     if (isReady(contents, feature, isStopped) && accept(feature)) first = feature;
+  }
+  for (const feature of inOrder) {
+    if (first && compareClaimOrder(first, feature) <= 0) break;
+    if (isReady(contents, feature, isStopped) && accept(feature)) return feature;
   }
   return first;
 }
 
+/** The keys of features that need looking at for `pending` and `claimed`, by list, so that they can be kept. */
+export function featureLists(features: Iterable<readonly [string, Feature]>): Record<string, string[]> {
+  const pending: (readonly [string, Feature])[] = [];
+  const claimed: string[] = [];
+  for (const entry of features) {
+    const [key, { status, worker_id, claim }] = entry;
+    if (status === 'pending') pending.push(entry);
+    if (worker_id !== null || claim !== null) claimed.push(key);
+  }
+  pending.sort(([, a], [, b]) => compareClaimOrder(a, b));
+  return { pending: pending.map(([key]) => key), claimed };
+}
+
+function* maybeClaimed({ features }: Contents): Iterable<Feature> {
+  const { inOrder, others } = features.candidates('claimed');
+  yield* inOrder;
+  yield* others;
+}
+
 /** The feature whose claim a worker holds, expired or not. */
 export function heldBy(contents: Contents, worker: string): Feature | null {
-  for (const feature of contents.features.values()) if (feature.worker_id === worker) return feature;
+  for (const feature of maybeClaimed(contents)) if (feature.worker_id === worker) return feature;
   return null;
 }
 
 /** Features in progress with a claim, in claim order. */
 export function claimedFeatures(contents: Contents): Feature[] {
-  return [...contents.features.values()].filter((feature) => feature.claim !== null).sort(compareClaimOrder);
+  return [...maybeClaimed(contents)].filter((feature) => feature.claim !== null).sort(compareClaimOrder);
 }
 
 /** The step under way: the active or failed one; of a started feature that waits again, its first unfinished one. */
@@ -163,10 +187,13 @@ export function isAllComplete({ completed, archived, total }: Progress): boolean
 
 /** What is not finished and waits for something, and for what. */
 export function blockedFeatures(contents: Contents): { id: string; blocked_by: Blocker[] }[] {
-  return featuresInOrder(contents)
-    .filter((feature) => feature.status === 'pending')
-    .map((feature) => ({ id: feature.id, blocked_by: blockersOf(contents, feature) }))
-    .filter(({ blocked_by }) => blocked_by.length > 0);
+  const blocked: { id: string; blocked_by: Blocker[] }[] = [];
+  for (const feature of contents.features.values()) {
+    if (feature.status !== 'pending') continue;
+    const blocked_by = blockersOf(contents, feature);
+    if (blocked_by.length > 0) blocked.push({ id: feature.id, blocked_by });
+  }
+  return blocked.sort((a, b) => compareNatural(a.id, b.id));
 }
 
 /** When anything in the session changed last. */

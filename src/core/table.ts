@@ -1,16 +1,30 @@
+/** What a table needs of a map; it may find its entries when they are asked for, and then always the same. */
+export interface Base<V> extends Iterable<readonly [string, V]> {
+  readonly size: number;
+  get(key: string): V | undefined;
+  /** Keys of a known list, in its order; undefined where none of that name is kept. */
+  listed?(list: string): Iterable<string> | undefined;
+}
+
+/** Where to look for entries of some kind: `inOrder` holds none but those that stood in a list kept with the base, in
+ *  its order; `others` may hold any. Nothing of that kind is elsewhere. */
+export interface Candidates<V> {
+  inOrder: Iterable<V>;
+  others: Iterable<V>;
+}
+
+/** A base that is read by need gets an overlay of at most its size divided by this. */
+const overlayShare = 16;
+
 /** An immutable map for many entries and small changes. A change copies only a small overlay; every so often the
  *  overlay is folded into a new base, so that a mutation costs the same at 100 entries as at 100,000.
  *  Keys are kept in a Map, never in an object, so that ids such as `constructor` are ordinary. */
 export class Table<V> {
-  readonly #base: ReadonlyMap<string, V>;
+  readonly #base: Base<V>;
   readonly #overlay: ReadonlyMap<string, V | undefined>;
   readonly size: number;
 
-  private constructor(
-    base: ReadonlyMap<string, V>,
-    overlay: ReadonlyMap<string, V | undefined>,
-    size: number,
-  ) {
+  private constructor(base: Base<V>, overlay: ReadonlyMap<string, V | undefined>, size: number) {
     this.#base = base;
     this.#overlay = overlay;
     this.size = size;
@@ -18,6 +32,11 @@ export class Table<V> {
 
   static of<V>(entries: Iterable<readonly [string, V]> = []): Table<V> {
     const base = new Map(entries);
+    return new Table(base, new Map(), base.size);
+  }
+
+  /** A table whose first entries are those of `base`. */
+  static on<V>(base: Base<V>): Table<V> {
     return new Table(base, new Map(), base.size);
   }
 
@@ -39,6 +58,11 @@ export class Table<V> {
 
   /** Many changes at once; undefined removes. */
   withAll(edits: ReadonlyMap<string, V | undefined>): Table<V> {
+    if (this.#base.listed && (this.#overlay.size + edits.size) * overlayShare <= this.#base.size) {
+      let { size } = this;
+      for (const [key, value] of edits) size += Number(value !== undefined) - Number(this.has(key));
+      return new Table(this.#base, new Map([...this.#overlay, ...edits]), size);
+    }
     if (edits.size * edits.size <= this.#base.size) {
       return [...edits].reduce<Table<V>>(
         (table, [key, value]) => (value === undefined ? table.without(key) : table.with(key, value)),
@@ -56,13 +80,34 @@ export class Table<V> {
   #change(key: string, value: V | undefined): Table<V> {
     const size = this.size + Number(value !== undefined) - Number(this.has(key));
     const overlay = new Map(this.#overlay).set(key, value);
-    if (overlay.size * overlay.size <= this.#base.size + 64) return new Table(this.#base, overlay, size);
+    const { listed, size: baseSize } = this.#base;
+    // Folding would read all of a base that is read by need.
+    const isSmall = listed !== undefined && overlay.size * overlayShare <= baseSize;
+    if (isSmall || overlay.size * overlay.size <= baseSize + 64) return new Table(this.#base, overlay, size);
     const base = new Map(this.#base);
     for (const [name, entry] of overlay) {
       if (entry === undefined) base.delete(name);
       else base.set(name, entry);
     }
     return new Table(base, new Map(), size);
+  }
+
+  /** Entries that are candidates for a list such as `pending`: all of them where the base keeps no such list. */
+  candidates(list: string): Candidates<V> {
+    const keys = this.#base.listed?.(list);
+    if (keys === undefined) return { inOrder: [], others: this.values() };
+    return { inOrder: this.#untouched(keys), others: this.#touched() };
+  }
+
+  *#untouched(keys: Iterable<string>): Iterable<V> {
+    for (const key of keys) {
+      const value = this.#overlay.has(key) ? undefined : this.#base.get(key);
+      if (value !== undefined) yield value;
+    }
+  }
+
+  *#touched(): Iterable<V> {
+    for (const value of this.#overlay.values()) if (value !== undefined) yield value;
   }
 
   *entries(): IterableIterator<[string, V]> {

@@ -2,37 +2,28 @@ import { createHash } from 'node:crypto';
 import { lstatSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import { type Contents, emptyContents, type State } from '../core/state.ts';
-import { Table } from '../core/table.ts';
+import { type Difference, differenceOf, withDifference } from './cache-changes.ts';
+import { decodeSnapshot, encodeSnapshot } from './cache-file.ts';
 import type { Snapshot } from './snapshot.ts';
-import type { Entry, Tree } from './tree.ts';
 
 /** The last state read, kept on disk so that the next process reads only what has changed since. It is keyed by commit
  *  and checked by a digest; anything odd about it means that it is not there. Deleting it is always safe. */
 
-const version = 2;
-/** Files that may have changed before the cache is written anew: reading those few again is cheaper than writing all. */
-const staleMin = 64;
+const version = 3;
 
-type PackedTree = [
-  oid: string,
-  entries: [name: string, oid: string, tree: PackedTree | null, folder: boolean][],
-];
-type PackedContents = { [K in keyof Contents]: [string, unknown][] };
-interface Packed {
-  commit: string;
-  at: number;
-  tree: PackedTree;
-  store: State['store'];
-  readme: State['readme'];
-  presets: [string, unknown][];
-  sessions: [string, unknown][];
-  contents: [string, PackedContents][];
+/** How many entities may have changed before all is written anew: until then only they are written. */
+function changesMax({ state }: Snapshot): number {
+  let size = 0;
+  for (const { features } of state.contents.values()) size += features.size;
+  return 64 + Math.floor(size / 32);
 }
 
 export class SnapshotCache {
   readonly #directory: string;
   readonly #path: string;
+  /** What the file holds. */
+  #whole: Stored | null = null;
+  /** What the file and the changes beside it hold. */
   #stored: Snapshot | null = null;
   #offered: Snapshot | null = null;
   readonly #title: string;
@@ -41,25 +32,27 @@ export class SnapshotCache {
   constructor(directory: string, branchRef: string, schema: number) {
     this.#title = `gitstate-cache ${version}.${schema}`;
     this.#directory = directory;
-    this.#path = join(
-      directory,
-      `state-${createHash('sha256').update(branchRef).digest('hex').slice(0, 12)}`,
-    );
+    const name = createHash('sha256').update(branchRef).digest('hex').slice(0, 12);
+    this.#path = join(directory, `state-${name}`);
   }
 
   /** The snapshot that is stored, or null. Never throws: a damaged cache is no cache. */
-  async read(): Promise<Snapshot | null> {
+  read(): Snapshot | null {
+    this.#whole = null;
+    this.#stored = null;
     try {
-      if (!lstatSync(this.#path).isFile() || !lstatSync(this.#directory).isDirectory()) return null;
-      const text = readFileSync(this.#path, 'utf8');
-      const end = text.indexOf('\n');
-      const body = text.slice(end + 1);
-      if (text.slice(0, end) !== headerOf(this.#title, body)) return null;
-      this.#stored = unpack(JSON.parse(body) as Packed);
-      return this.#stored;
+      if (!lstatSync(this.#directory).isDirectory()) return null;
+      const { digest, body } = readChecked(this.#path, this.#title, 'whole');
+      this.#whole = { digest, snapshot: decodeSnapshot(body) };
+      this.#stored = this.#whole.snapshot;
+      const changes = JSON.parse(
+        readChecked(this.#changesPath, this.#title, digest).body.toString(),
+      ) as Difference;
+      this.#stored = withDifference(this.#stored, changes);
     } catch {
-      return null;
+      // Without the changes the rest still holds.
     }
+    return this.#stored;
   }
 
   /** Whether something stands where the cache belongs and is none; one of another version is merely old. */
@@ -68,7 +61,7 @@ export class SnapshotCache {
     const directory = lstatSync(this.#directory, { throwIfNoEntry: false });
     if (!stat) return directory !== undefined && !directory.isDirectory();
     if (stat.isFile() && this.#isOld()) return false;
-    return (await this.read()) === null;
+    return this.read() === null;
   }
 
   #isOld(): boolean {
@@ -81,85 +74,56 @@ export class SnapshotCache {
     this.#offered = snapshot;
   }
 
-  /** Writes the newest snapshot if the stored one has fallen far enough behind. A cache that cannot be written is
-   *  no failure. */
+  /** Writes what the newest snapshot has that is not stored. A cache that cannot be written is no failure. */
   async flush(): Promise<void> {
     const snapshot = this.#offered;
-    if (!snapshot?.commit || snapshot.commit === this.#stored?.commit) return;
-    if (this.#stored && countChanges(this.#stored.state, snapshot.state) < staleMin) return;
+    if (!snapshot?.commit || snapshot === this.#stored) return;
     try {
       mkdirSync(this.#directory, { recursive: true });
       if (!lstatSync(this.#directory).isDirectory()) return;
-      const body = JSON.stringify(pack(snapshot));
-      await writeFileAtomic(this.#path, `${headerOf(this.#title, body)}\n${body}`, {
-        fsync: false,
-        mode: 0o600,
-      });
+      const whole = this.#whole;
+      const changes = whole && differenceOf(whole.snapshot, snapshot, changesMax(snapshot));
+      if (changes) {
+        await this.#write(this.#changesPath, whole.digest, Buffer.from(JSON.stringify(changes)));
+      } else {
+        const digest = await this.#write(this.#path, 'whole', encodeSnapshot(snapshot));
+        this.#whole = { digest, snapshot };
+      }
       this.#stored = snapshot;
     } catch {
       // The next process reads from Git.
     }
   }
-}
 
-function headerOf(title: string, body: string): string {
-  return `${title} ${createHash('sha1').update(body).digest('hex')}`;
-}
-
-function countChanges(before: State, after: State): number {
-  let count = after.sessions.changedSince(before.sessions).length;
-  for (const key of after.contents.changedSince(before.contents)) {
-    const old = before.contents.get(key) ?? emptyContents;
-    const now = after.contents.get(key) ?? emptyContents;
-    for (const table of Object.keys(now) as (keyof Contents)[]) {
-      count += (now[table] as Table<unknown>).changedSince(old[table] as Table<unknown>).length;
-    }
+  async #write(path: string, kind: string, body: Buffer): Promise<string> {
+    const digest = digestOf(kind, body);
+    const header = Buffer.from(`${this.#title} ${digest}\n`);
+    await writeFileAtomic(path, Buffer.concat([header, body]), { fsync: false, mode: 0o600 });
+    return digest;
   }
-  return count;
+
+  get #changesPath(): string {
+    return `${this.#path}-changes`;
+  }
 }
 
-function pack({ commit, at, tree, state }: Snapshot): Packed {
-  const { store, readme, presets, sessions } = state;
-  const contents: Packed['contents'] = [...state.contents.entries()].map(([key, tables]) => {
-    const packed = Object.entries(tables).map(([name, table]) => [
-      name,
-      [...(table as Table<unknown>).entries()],
-    ]);
-    return [key, Object.fromEntries(packed) as PackedContents];
-  });
-  const rows = { presets: [...presets.entries()], sessions: [...sessions.entries()] };
-  return { commit: commit!, at, tree: packTree(tree!), store, readme, ...rows, contents };
+interface Stored {
+  digest: string;
+  snapshot: Snapshot;
 }
 
-function packTree(tree: Tree): PackedTree {
-  const entries = [...tree.entries].map(([name, { oid, folder, tree: sub }]) => [
-    name,
-    oid,
-    sub && packTree(sub),
-    folder,
-  ]);
-  return [tree.oid, entries as PackedTree[1]];
+/** @throws whatever is wrong.
+ *  @param kind what the bytes are; of changes, the digest of what they change. */
+function readChecked(path: string, title: string, kind: string): { digest: string; body: Buffer } {
+  if (!lstatSync(path).isFile()) throw new Error('no file');
+  const bytes = readFileSync(path);
+  const end = bytes.indexOf(0x0a);
+  const body = bytes.subarray(end + 1);
+  const digest = digestOf(kind, body);
+  if (bytes.toString('latin1', 0, end) !== `${title} ${digest}`) throw new Error('damaged');
+  return { digest, body };
 }
 
-function unpack(packed: Packed): Snapshot {
-  const contents = packed.contents.map(([key, tables]): [string, Contents] => {
-    const unpacked = Object.entries(tables).map(([name, rows]) => [name, Table.of(rows)]);
-    return [key, Object.fromEntries(unpacked) as unknown as Contents];
-  });
-  const state: State = {
-    store: packed.store,
-    readme: packed.readme,
-    presets: Table.of(packed.presets) as State['presets'],
-    sessions: Table.of(packed.sessions) as State['sessions'],
-    contents: Table.of(contents),
-  };
-  return { commit: packed.commit, at: packed.at, tree: unpackTree(packed.tree), state };
-}
-
-function unpackTree([oid, rows]: PackedTree): Tree {
-  const entries = rows.map(([name, child, tree, folder]): [string, Entry] => [
-    name,
-    { oid: child, folder, tree: tree && unpackTree(tree) },
-  ]);
-  return { oid, entries: new Map(entries) };
+function digestOf(kind: string, body: Buffer): string {
+  return createHash('sha1').update(kind).update(body).digest('hex');
 }

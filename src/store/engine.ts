@@ -203,7 +203,7 @@ export class Engine {
 
   /** The commit of the state that is kept on disk; null where there is none in one piece. */
   async cachedCommit(): Promise<string | null> {
-    return (await this.#cache.read())?.commit ?? null;
+    return this.#cache.read()?.commit ?? null;
   }
 
   /** Whether the file of the cache is there and cannot be used. */
@@ -216,7 +216,7 @@ export class Engine {
     if (commit === null) return emptySnapshot;
     if (!this.#cacheTried) {
       this.#cacheTried = true;
-      this.#latest = (await this.#cache.read()) ?? emptySnapshot;
+      this.#latest = this.#cache.read() ?? emptySnapshot;
     }
     if (this.#latest.commit === commit && holds(this.#latest, wanted)) return this.#latest;
     try {

@@ -12,6 +12,8 @@ const depthMax = 40;
 export interface Tree {
   readonly oid: string;
   readonly entries: ReadonlyMap<string, Entry>;
+  /** Whether there is no folder in it, where that is known without a look. */
+  readonly isFlat?: boolean;
   /** The encoded tree, where this process has read or made it. */
   readonly body?: TreeBody | undefined;
 }
@@ -65,6 +67,7 @@ export async function loadTree(
 
 /** Whether everything below is in memory. */
 function isWhole(tree: Tree): boolean {
+  if (tree.isFlat) return true;
   for (const entry of tree.entries.values()) {
     if (entry.folder && (entry.tree === null || !isWhole(entry.tree))) return false;
   }
@@ -125,8 +128,13 @@ export function changeTree(
     const slash = change.path.indexOf('/');
     const name = slash < 0 ? change.path : change.path.slice(0, slash);
     touched.add(name);
-    if (slash < 0) setFile(entries, name, change, format, objects);
-    else below.set(name, [...(below.get(name) ?? []), { ...change, path: change.path.slice(slash + 1) }]);
+    if (slash < 0) {
+      setFile(entries, name, change, format, objects);
+    } else {
+      const inner = below.get(name) ?? [];
+      inner.push({ ...change, path: change.path.slice(slash + 1) });
+      below.set(name, inner);
+    }
   }
   for (const [name, inner] of below) {
     const entry = entries.get(name);
