@@ -1,15 +1,17 @@
 import { setImmediate as turn } from 'node:timers/promises';
 
 /** Measures variants side by side: each round runs every variant once, in a new order.
- *  @param variants `{ name, run, every }`; one with `every: 5` takes part in each fifth round only.
+ *  @param variants `{ name, run, before, every }`; `before` is not timed; one with `every: 5` takes part in each
+ *  fifth round only.
  *  @param warmups rounds before those that count.
  *  @returns by name, milliseconds by round. */
 export async function interleave(variants, { rounds, warmups }) {
   const results = Object.fromEntries(variants.map(({ name }) => [name, new Map()]));
   const random = generator(20);
   for (let round = -warmups; round < rounds; round += 1) {
-    for (const { name, run, every = 1 } of shuffled(variants, random)) {
+    for (const { name, run, before, every = 1 } of shuffled(variants, random)) {
       if (round % every !== 0) continue;
+      before?.();
       const ms = await timed(run);
       if (round >= 0) results[name].set(round, ms);
     }

@@ -80,8 +80,13 @@ export function featureFile(git, id) {
 }
 
 /** Runs a child process to its end. @returns its standard output. @throws if it fails. */
-export async function runChild(command, args, { cwd, input } = {}) {
-  const pending = run(command, args, { cwd, maxBuffer: 2 ** 26 });
+export async function runChild(command, args, options) {
+  return (await runChildFully(command, args, options)).stdout;
+}
+
+/** As `runChild`. @returns what it said on both streams. */
+export async function runChildFully(command, args, { cwd, input } = {}) {
+  const pending = run(command, args, { cwd, maxBuffer: 2 ** 28 });
   if (input !== undefined) pending.child.stdin.end(input);
-  return (await pending).stdout;
+  return pending;
 }

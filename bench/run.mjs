@@ -7,6 +7,7 @@ import { costs } from './costs.mjs';
 import { histories } from './history.mjs';
 import { isBusy, load, machineOf } from './machine.mjs';
 import { inDirectory, isolate } from './repository.mjs';
+import { sizes } from './sizes.mjs';
 import { formatTable, isMet } from './table.mjs';
 import { verification } from './verify.mjs';
 import { warmMutation } from './warm.mjs';
@@ -14,6 +15,7 @@ import { warmMutation } from './warm.mjs';
 const parts = {
   warm: warmMutation,
   command: commandLine,
+  sizes,
   contention,
   batch: batches,
   costs,

@@ -12,6 +12,9 @@ const headings = {
   to_plain: 'x plain',
   to_node: 'x node',
   to_git: 'x fsck',
+  to_100: 'x 100 features',
+  to_archive: 'x archive',
+  max_rss_mib: 'max RSS MiB',
   to_one: 'x one',
   to_few: 'x few',
   to_porcelain: 'x porcelain',
@@ -48,7 +51,7 @@ function cell(row, key) {
   const value = row[key];
   if (value === undefined || value === null) return '';
   if (key === 'target') return targetText(row);
-  if (typeof value !== 'number' || key === 'samples') return String(value);
+  if (typeof value !== 'number' || key === 'samples' || key === 'max_rss_mib') return String(value);
   if (key.endsWith('_ms')) return value.toFixed(value < 100 ? 2 : 0);
   return value.toFixed(value < 100 ? 2 : 0);
 }
