@@ -140,6 +140,8 @@ describe.skipIf(getuid?.() !== 0)('a full disk (needs root, to mount a small one
     repository.git('clone', '-q', '--no-hardlinks', repository.path, copy);
     rmSync(join(copy, '.git', 'hooks'), { recursive: true, force: true });
     repository.git('-C', copy, 'branch', '-q', 'gitstate', 'origin/gitstate');
+    // A clone that knows of a server would be asked to claim through it.
+    repository.git('-C', copy, 'remote', 'remove', 'origin');
     const tip = await store.tip();
     fill(disk);
     const there = await openStore(copy);
