@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, type Readable } from 'node:stream';
 import { GitStateError } from '../errors.ts';
@@ -119,10 +119,27 @@ export class CatFileReader implements ObjectReader {
     const answer = await catFile.ask(line, { name, withBody });
     if (answer !== null || !isOid(name)) return answer;
     // Git says "missing" of a loose object that it cannot make out, too.
-    if (!existsSync(join(this.#repository.objectsDir, name.slice(0, 2), name.slice(2)))) return null;
-    const second = await catFile.ask(line, { name, withBody });
-    if (second === null) throw damagedObject(name);
-    return second;
+    if (existsSync(join(this.#repository.objectsDir, name.slice(0, 2), name.slice(2)))) {
+      const second = await catFile.ask(line, { name, withBody });
+      if (second === null) throw damagedObject(name);
+      return second;
+    }
+    return this.#askWhilePacked(() => catFile.ask(line, { name, withBody }));
+  }
+
+  /** While packs are replaced Git may look for an object first in the new one, then in the old: it is missing only if
+   *  they stood still meanwhile. */
+  async #askWhilePacked(ask: () => Promise<BatchAnswer>): Promise<BatchAnswer> {
+    for (let attempt = 1; ; attempt += 1) {
+      const before = this.#packsStamp();
+      const answer = await ask();
+      if (answer !== null || attempt === packAttemptsMax || this.#packsStamp() === before) return answer;
+    }
+  }
+
+  #packsStamp(): bigint | null {
+    const path = join(this.#repository.objectsDir, 'pack');
+    return statSync(path, { bigint: true, throwIfNoEntry: false })?.mtimeNs ?? null;
   }
 
   async #mayExist(ref: string): Promise<boolean> {
@@ -137,6 +154,9 @@ export class CatFileReader implements ObjectReader {
     return readOrNull(join(commonDir, 'packed-refs'))?.includes(` ${ref}\n`) ?? false;
   }
 }
+
+/** Packs are replaced by few processes, each now and then. */
+const packAttemptsMax = 20;
 
 /** The text of a file; null where there is none, or a directory. */
 function readOrNull(path: string): string | null {
