@@ -34,7 +34,8 @@ const common = {
  *  included, of which the first keeps the compiled form. Each command's code runs only when used. */
 export async function buildCommand() {
   const { version } = JSON.parse(await readFile(`${root}package.json`, 'utf8'));
-  const define = { GITSTATE_VERSION: JSON.stringify(version) };
+  // One script has no module's address.
+  const define = { GITSTATE_VERSION: JSON.stringify(version), 'import.meta.url': 'undefined' };
   const bundle = await esbuild.build({
     ...common,
     define,

@@ -1,6 +1,9 @@
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readFileSync, readlinkSync } from 'node:fs';
-import { hostname, userInfo } from 'node:os';
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
+import { hostname, setPriority, userInfo } from 'node:os';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 /** Everything that differs from run to run. It reaches the rest of the code as an argument, so that a replayed
  *  history gives the same state, and a test can stop the clock. */
@@ -16,6 +19,8 @@ export interface Env {
   /** Login name of the user; `user` where the system knows none. */
   readonly userName: string;
   sleep(delayMs: number): Promise<void>;
+  /** Starts our own command in the background, in a session of its own; absent where it cannot be found. */
+  background?(args: readonly string[], variables: Record<string, string>): void;
 }
 
 /** Names one process for good: a reused process id has another start time, a restarted machine another boot id. */
@@ -85,8 +90,31 @@ export function livenessOf(identity: ProcessIdentity, self: ProcessIdentity): Li
   return started === identity.started ? 'alive' : 'dead';
 }
 
-/** The real environment of this process. */
-export function systemEnv(): Env {
+/** The library is built beside the command; within the command itself there is no such place. */
+function programBesideThis(): string | null {
+  return import.meta.url === undefined ? null : fileURLToPath(new URL('git-state.cjs', import.meta.url));
+}
+
+function startBeside(program: string, args: readonly string[], variables: Record<string, string>): void {
+  const child = spawn(process.execPath, [program, ...args], {
+    cwd: dirname(program),
+    env: variables,
+    detached: true,
+    stdio: 'ignore',
+    windowsHide: true,
+  });
+  child.on('error', () => {});
+  try {
+    if (child.pid !== undefined) setPriority(child.pid, 10);
+  } catch {
+    // Then it runs as everybody else.
+  }
+  child.unref();
+}
+
+/** The real environment of this process.
+ *  @param program the file of the command `git-state`. */
+export function systemEnv(program = programBesideThis()): Env {
   let identity: ProcessIdentity | undefined;
   return {
     now: () => Date.now(),
@@ -100,5 +128,8 @@ export function systemEnv(): Env {
       return readOrNull(() => userInfo().username) ?? 'user';
     },
     sleep: (delayMs) => new Promise((resolve) => setTimeout(resolve, delayMs)),
+    ...(program !== null && existsSync(program)
+      ? { background: (args, variables) => startBeside(program, args, variables) }
+      : {}),
   };
 }

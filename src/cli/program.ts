@@ -15,7 +15,7 @@ import { clockTime } from './views/time.ts';
 
 /** Runs the command that `argv` asks for. @returns its exit status. */
 export async function runProgram(argv: readonly string[]): Promise<number> {
-  const env = systemEnv();
+  const env = systemEnv(process.argv[1]);
   const { stdout, stderr } = process;
   const end = argv.indexOf('--');
   const given = new Set(argv.slice(0, end < 0 ? undefined : end));

@@ -127,6 +127,9 @@ export async function writePack(
   }
 }
 
+/** What stands in our own `.keep` files. */
+export const keepText = 'written beside a running gc\n';
+
 interface FileOptions {
   shared: SharedMode;
   fsync: boolean;
@@ -144,7 +147,7 @@ async function writeNew(path: string, bytes: Uint8Array, { shared, fsync }: File
 
 async function writeKeep(path: string, options: FileOptions): Promise<void> {
   try {
-    await writeNew(path, Buffer.from('written beside a running gc\n'), options);
+    await writeNew(path, Buffer.from(keepText), options);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }

@@ -1,8 +1,10 @@
 import { claimedFeatures, contentsBySession } from '../core/select.ts';
+import { repackFault } from '../git/maintenance.ts';
 import { listWorktrees } from '../git/worktrees.ts';
 import { checkpointFaults } from './checkpoint-refs.ts';
 import { worktreePath } from './code.ts';
 import type { Engine } from './engine.ts';
+import { isAutomatic, pileSince } from './maintenance.ts';
 import { leaseWork, writersIn } from './repair/refs.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -70,6 +72,22 @@ export async function checkWorktrees({ repository }: Engine, { state }: Snapshot
   });
   const found = gone.map(({ id, worktree }) => `that of '${id}' is gone: ${worktree}`);
   return checkOf('worktrees', found, `${named.length} in use`);
+}
+
+/** Whether loose objects and packs have piled up. */
+export function checkMaintenance(engine: Engine): Check {
+  const { pile, due } = pileSince(engine);
+  const { repository } = engine;
+  const what = `about ${pile.loose} loose objects, ${pile.packs} packs`;
+  const fault = repackFault(repository);
+  const automatic = isAutomatic(repository);
+  const way = automatic
+    ? 'the next write starts it in the background'
+    : 'it is turned off; `git state doctor --maintain` does it now';
+  const detail = due
+    ? `due: ${what}: ${way}`
+    : `${what}${fault === null ? '' : `; packs are left alone: ${fault}`}`;
+  return { name: 'maintenance', ok: automatic || !due, detail };
 }
 
 /** What earlier repairs put aside is told, so that it is not forgotten; it disturbs nothing. */

@@ -18,6 +18,7 @@ import { ObjectWriter } from '../git/writer.ts';
 import { SnapshotCache } from './cache.ts';
 import { clocksDiffer } from './clocks.ts';
 import { type HeldLease, readLease } from './lease.ts';
+import { startMaintenance } from './maintenance.ts';
 import { goneFault, movedFault } from './moved.ts';
 import { Mutex } from './mutex.ts';
 import { type Point, resolvePoint } from './point.ts';
@@ -39,6 +40,9 @@ export interface EngineOptions {
 }
 
 const clockWarningMs = 60_000;
+
+/** So often a process that goes on looks whether maintenance is due; each looks once when it ends. */
+const lookEvery = 16;
 
 /** From this many objects on, one small pack is cheaper than loose objects. */
 const packFrom = 40;
@@ -77,6 +81,8 @@ export class Engine {
   /** The tip whose commit and tree were read or written by this process. */
   #sound: string | null = null;
   #cacheTried = false;
+  /** How often objects were written. */
+  #writes = 0;
   readonly #leases = new Map<string, HeldLease>();
   /** When the newest lease was made that this process has seen. */
   #newestLeaseMs = 0;
@@ -286,12 +292,18 @@ export class Engine {
   /** Files of a session's checkpoints as of `commit`, with the commits that last wrote them. */
   writers(commit: string, session: string): Promise<Writers> {
     const { repository, branchRef } = this;
-    return writersOf({ repository, branchRef, directory: join(this.directory, 'cache') }, commit, session);
+    return writersOf(
+      { repository, reader, branchRef, directory: join(this.directory, 'cache') },
+      commit,
+      session,
+    );
   }
 
   /** Stores objects; loose ones for a few, one small pack for many. */
   async write(objects: readonly NewObject[]): Promise<void> {
     this.#requireWritable();
+    this.#writes += 1;
+    if (this.#writes % lookEvery === 0) startMaintenance(this);
     const fresh = this.#emptyTreeWritten ? objects.filter((object) => !isEmptyTree(object)) : objects;
     if (fresh.length < packFrom) await this.#writer.write(fresh);
     else await this.pack(fresh);
@@ -326,6 +338,7 @@ export class Engine {
     this.refs.close();
     this.mutex.close();
     await this.#cache.flush();
+    if (this.#writes > 0) startMaintenance(this);
   }
 
   /** Says which commit brought the damage, where Git can tell. */

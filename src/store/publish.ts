@@ -1,12 +1,12 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Operation } from '../core/operation.ts';
-import { livenessOf } from '../env.ts';
 import { GitStateError } from '../errors.ts';
 import type { NewObject } from '../git/objects.ts';
 import { lockPath, type RefMove } from '../git/refs.ts';
 import type { Engine } from './engine.ts';
 import { contains } from './history.ts';
+import { isCollecting } from './maintenance.ts';
 import { movesFrom } from './moves.ts';
 import type { Held } from './mutex.ts';
 import type { Durability } from './proposal.ts';
@@ -168,15 +168,6 @@ async function lost(engine: Engine, moves: RefMove[], branchUnmoved: boolean): P
 
 /** A `git gc` that walked the refs before ours moved may delete what it took for unreachable. */
 async function guardAgainstPrune(engine: Engine, objects: NewObject[]): Promise<void> {
-  const path = join(engine.repository.commonDir, 'gc.pid');
-  if (!statSync(path, { throwIfNoEntry: false })) return;
-  let text: string;
-  try {
-    text = readFileSync(path, 'latin1');
-  } catch {
-    return;
-  }
-  const self = engine.env.identity;
-  const collector = { ...self, pid: Number.parseInt(text, 10), started: null };
-  if (livenessOf(collector, self) !== 'dead') await engine.pack(objects, { keep: true });
+  // In another order, so that it is another pack: one that the gc has on its list goes whether it is kept or not.
+  if (isCollecting(engine)) await engine.pack([...objects].reverse(), { keep: true });
 }

@@ -10,10 +10,12 @@ import {
   checkCheckpoints,
   checkDamaged,
   checkLeases,
+  checkMaintenance,
   checkSchema,
   checkWorktrees,
 } from '../checks.ts';
 import { judgeClaim, readLease } from '../lease.ts';
+import { maintain } from '../maintenance.ts';
 import { storeMigrate } from '../proposals/store.ts';
 import { checkRemote } from '../remote-check.ts';
 import type { Action } from '../repair/action.ts';
@@ -150,8 +152,13 @@ export function doctorMethods(context: Context, warnings: () => string[]) {
     /** What is right and what is not about the store and its surroundings. With `repair`, what can be put right is put
      *  right first: the state from what is left of it, what lies beside it from the state.
      *  @throws CORRUPT_STATE where nothing is left to repair from, SCHEMA_TOO_NEW */
-    async doctor(options: { repair?: boolean } = {}): Promise<Diagnosis> {
+    async doctor(options: { repair?: boolean; maintain?: boolean } = {}): Promise<Diagnosis> {
+      if (options.maintain && !options.repair) {
+        const done = await maintain(engine);
+        return { checks: [checkMaintenance(engine)], damaged: false, repaired: done };
+      }
       const repaired = options.repair ? await repair() : [];
+      if (options.maintain) repaired.push(...(await maintain(engine)));
       const { check, snapshot, damaged } = await checkBranch();
       const branches = warnings();
       const checks = [
@@ -167,6 +174,7 @@ export function doctorMethods(context: Context, warnings: () => string[]) {
         ...(snapshot ? await checkState(snapshot) : []),
         await checkDamaged(engine),
         await checkRemote(engine, context.remote),
+        checkMaintenance(engine),
       ];
       return { checks, damaged, repaired };
     },

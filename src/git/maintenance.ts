@@ -1,0 +1,89 @@
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { isGitStateError } from '../errors.ts';
+import { keepText } from './pack.ts';
+import { isAtLeast, type Repository } from './repository.ts';
+
+/** Keeping a repository small and quick, beside whoever reads and writes it. Nothing here takes an object away that is
+ *  not in a new pack already. */
+
+/** What has piled up since the last time. */
+export interface Pile {
+  /** Loose objects, estimated from one folder of the 256. */
+  loose: number;
+  packs: number;
+}
+
+/** Looks into two folders and starts no Git. */
+export function pileOf({ objectsDir }: Pick<Repository, 'objectsDir'>): Pile {
+  const objects = namesIn(join(objectsDir, '17')).filter((name) => /^[0-9a-f]{38,62}$/.test(name));
+  const packs = namesIn(join(objectsDir, 'pack')).filter((name) => name.endsWith('.pack'));
+  return { loose: objects.length * 256, packs: packs.length };
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+/** Why packs are left alone here; null where they are not. */
+export function repackFault({ objectsDir, config }: Repository): string | null {
+  if (existsSync(join(objectsDir, 'info', 'alternates'))) return 'it borrows objects from another repository';
+  const promised = config.entries.some(({ key }) =>
+    /^remote\..+\.promisor$|^extensions\.partialclone$/.test(key),
+  );
+  return promised ? 'it is a partial clone' : null;
+}
+
+/** Lets go of the packs that were kept while a `git gc` ran. Call it when none does. @returns how many. */
+export function releasePacks({ objectsDir }: Repository): number {
+  const directory = join(objectsDir, 'pack');
+  const own = namesIn(directory).filter((name) => {
+    if (!name.endsWith('.keep')) return false;
+    try {
+      return readFileSync(join(directory, name), 'latin1') === keepText;
+    } catch {
+      return false;
+    }
+  });
+  for (const name of own) rmSync(join(directory, name), { force: true });
+  return own.length;
+}
+
+const timeoutMs = 3_600_000;
+
+/** Joins loose objects and small packs so that each pack has at least twice the objects of the next smaller one: few
+ *  packs remain, and large ones are hardly ever written again. Objects that nothing reaches stay.
+ *  @returns Git's words where it fails, as when a `git gc` was faster. */
+export async function joinPacks(repository: Repository): Promise<string | null> {
+  return attempt(repository, ['repack', '--geometric=2', '-d', '-l', '-q', '--no-write-bitmap-index']);
+}
+
+/** Writes refs that stand still into one file. */
+export async function packRefs(repository: Repository): Promise<string | null> {
+  if (repository.config.get('gc.packrefs') === 'false') return null;
+  return attempt(repository, ['pack-refs', '--all', '--prune']);
+}
+
+/** Writes down how commits hang together, so that walks need not read them. */
+export async function writeCommitGraph(repository: Repository): Promise<string | null> {
+  const { config } = repository;
+  if (!config.bool('core.commitGraph', true) || !config.bool('gc.writeCommitGraph', true)) return null;
+  return attempt(repository, ['commit-graph', 'write', '--reachable', '--split', '--no-progress']);
+}
+
+async function attempt({ git, version }: Repository, args: readonly string[]): Promise<string | null> {
+  // The new files have to be on the disk before the old ones go.
+  const durable = isAtLeast(version, 2, 36) ? ['-c', 'core.fsync=all'] : [];
+  const modest = ['-c', 'pack.threads=1', '-c', 'core.packedRefsTimeout=5000'];
+  try {
+    await git.run([...durable, ...modest, ...args], { timeoutMs });
+    return null;
+  } catch (error) {
+    if (!isGitStateError(error, 'GIT_FAILED')) throw error;
+    return error.message;
+  }
+}
