@@ -5,6 +5,7 @@ import { commandLine } from './command-line.mjs';
 import { contention } from './contention.mjs';
 import { costs } from './costs.mjs';
 import { histories } from './history.mjs';
+import { longLife } from './long-life.mjs';
 import { isBusy, load, machineOf } from './machine.mjs';
 import { inDirectory, isolate } from './repository.mjs';
 import { sizes } from './sizes.mjs';
@@ -22,13 +23,14 @@ const parts = {
   history: histories,
   checkpoints,
   verify: verification,
+  life: longLife,
 };
 
 const usage = `node bench/run.mjs [--short] [--json] [--only ${Object.keys(parts).join(',')}] [--directory D]
 Figures are ratios of one run, its variants taking turns; milliseconds of two runs do not compare.
   --short      fewer rounds: under a minute
   --json       one JSON document instead of tables
-  --only       some of the parts
+  --only       some of the parts; 'life' alone makes a history of 100,000 operations
   --directory  where the repositories are made; the system's temporary directory by default`;
 
 const { values } = parseArgs({
@@ -66,7 +68,7 @@ async function main() {
   const tables = await inDirectory(directory, async (path) => {
     const done = [];
     for (const name of wanted) {
-      for (const table of await parts[name]({ directory: path, short })) {
+      for (const table of await parts[name]({ directory: path, short, only: wanted.length === 1 })) {
         done.push({ part: name, ...table });
         say(`${formatTable(table)}\n`);
       }

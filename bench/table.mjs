@@ -19,6 +19,11 @@ const headings = {
   to_few: 'x few',
   to_porcelain: 'x porcelain',
   to_short: 'x short',
+  operations: 'operations',
+  bytes_per_operation: 'bytes/operation',
+  least_bytes: 'least possible',
+  to_least: 'x least',
+  bytes: 'bytes',
   attempts_per_commit: 'attempts/commit',
   slowest_to_fastest: 'slowest/fastest',
   target: 'target',
@@ -47,11 +52,13 @@ export function isMet({ target, ...row }) {
   return target.most === undefined ? value >= target.least : value <= target.most;
 }
 
+const whole = new Set(['samples', 'operations', 'bytes', 'max_rss_mib']);
+
 function cell(row, key) {
   const value = row[key];
   if (value === undefined || value === null) return '';
   if (key === 'target') return targetText(row);
-  if (typeof value !== 'number' || key === 'samples' || key === 'max_rss_mib') return String(value);
+  if (typeof value !== 'number' || whole.has(key)) return String(value);
   if (key.endsWith('_ms')) return value.toFixed(value < 100 ? 2 : 0);
   return value.toFixed(value < 100 ? 2 : 0);
 }
