@@ -42,6 +42,13 @@ export function seenRefOf(remote: string, branchRef: string): string {
   return `refs/gitstate/remotes/${remote}/${branchRef.replace(/^refs\//, '')}`;
 }
 
+/** Where the epochs of the history are kept that were sealed. */
+export const epochRefs = 'refs/gitstate/epochs/';
+
+export function epochRef(epoch: number): string {
+  return `${epochRefs}${epoch}`;
+}
+
 /** Holds an operation of ours that no longer applied when others had been faster. */
 export function rejectedRef(id: string): string {
   return `refs/gitstate/rejected/${id}`;

@@ -28,6 +28,7 @@ import { applyStoreCleanup, applyStoreReset } from './operations/store-cleanup.t
 import { applyStoreImport } from './operations/store-import.ts';
 import { applyStoreInit } from './operations/store-init.ts';
 import { applyStoreMigrate } from './operations/store-migrate.ts';
+import { applyStoreSeal } from './operations/store-seal.ts';
 import type { Reads, State } from './state.ts';
 
 /** What an operation names and does not carry: the state of an earlier commit. The store loads it beforehand. */
@@ -111,6 +112,8 @@ export function apply(state: State, operation: Operation, material: Material): S
       return applyStateRepair(operation, material.stateAt(operation.args.commit));
     case 'store.migrate':
       return applyStoreMigrate(state, operation);
+    case 'store.seal':
+      return applyStoreSeal(state);
     default:
       return operation satisfies never;
   }

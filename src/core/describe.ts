@@ -27,6 +27,7 @@ import { describeStoreCleanup, describeStoreReset } from './operations/store-cle
 import { describeStoreImport } from './operations/store-import.ts';
 import { describeStoreInit } from './operations/store-init.ts';
 import { describeStoreMigrate } from './operations/store-migrate.ts';
+import { describeStoreSeal } from './operations/store-seal.ts';
 
 const subjectLengthMax = 72;
 
@@ -128,6 +129,8 @@ function subjectOf(operation: Operation): string {
       return describeStateRepair(operation);
     case 'store.migrate':
       return describeStoreMigrate(operation);
+    case 'store.seal':
+      return describeStoreSeal(operation);
     default:
       return operation satisfies never;
   }

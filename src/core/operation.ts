@@ -27,6 +27,7 @@ import { StoreCleanup, StoreReset } from './operations/store-cleanup.ts';
 import { StoreImport } from './operations/store-import.ts';
 import { StoreInit } from './operations/store-init.ts';
 import { StoreMigrate } from './operations/store-migrate.ts';
+import { StoreSeal } from './operations/store-seal.ts';
 
 /** Every validated mutation. One operation is one commit, and the commit carries it whole. */
 export const Operation = z.discriminatedUnion('type', [
@@ -67,6 +68,7 @@ export const Operation = z.discriminatedUnion('type', [
   StoreReset,
   StoreImport,
   StoreMigrate,
+  StoreSeal,
 ]);
 export type Operation = z.infer<typeof Operation>;
 export type OperationType = Operation['type'];

@@ -48,6 +48,9 @@ export function parsePush({
   const reasons = rejected.map((line) => line.split('\t')[2] ?? '');
   if (reasons.some((reason) => noReport.test(reason)))
     return { kind: 'unclear', message: 'the connection ended before the answer' };
+  // The server itself compares with what we said that it holds: it takes no move but forward.
+  if (reasons.some((reason) => /^\[remote rejected\] \(non-fast-forward\)/.test(reason)))
+    throw refusal('it lets the branch move forward only', stderr, reasons);
   if (reasons.some((reason) => staleReason.test(reason))) return { kind: 'stale', missing: [] };
   const telling = reasons.find((reason) => !companion.test(reason) && !racedReason.test(reason));
   const refs = rejected

@@ -1,8 +1,8 @@
 import { corrupt } from '../codec/tree.ts';
 import { pointerTo } from '../core/diff.ts';
 import { equalJson } from '../core/json.ts';
-import { pathHistory } from '../git/path-history.ts';
-import { type History, operationOf, readCommit } from './history.ts';
+import { type History, operationOf, readCommit } from './commits.ts';
+import { pathHistoryThrough } from './epochs.ts';
 
 /** Which commit gave each field of a file the value that it has. */
 
@@ -80,10 +80,11 @@ interface Version {
 
 /** What became of a file, newest first, read as far as it is asked for. */
 async function* versionsOf(
-  { reader, repository }: History,
+  history: History,
   { path, ...range }: { tip: string; since?: string; path: string },
 ): AsyncGenerator<Version> {
-  const commits = await pathHistory(repository, { ...range, paths: [path] });
+  const commits = await pathHistoryThrough(history, { ...range, paths: [path] });
+  const { reader } = history;
   const read = async (oid: string | null): Promise<unknown> => {
     if (oid === null) return undefined;
     const object = await reader.read(oid);

@@ -7,9 +7,11 @@ import type { NewObject } from '../git/objects.ts';
 import type { RefStore } from '../git/refs.ts';
 import type { Signature } from '../git/signature.ts';
 import { decodeTag } from '../git/tag.ts';
-import { type History, readCommit } from './history.ts';
+import { type History, readCommit } from './commits.ts';
+import { sealOf } from './epochs.ts';
 import { newTag } from './moves.ts';
 import type { Snapshot } from './snapshot.ts';
+import { writtenBefore } from './writers.ts';
 
 /** The tags of checkpoints follow from the files that made them, and can be made again byte for byte. */
 
@@ -90,7 +92,7 @@ export async function checkpointFaults(
 
 /** Takes the writer from the tag that stands there, if the history bears it out: the file came with that commit. */
 export async function writerByTag(
-  { reader, tagPrefix }: Tagged,
+  { reader, repository, tagPrefix }: Tagged,
   session: string,
   { name }: Checkpoint,
 ): Promise<Writer | null> {
@@ -103,7 +105,8 @@ export async function writerByTag(
     const infoAt = (oid: string | undefined) =>
       oid === undefined ? null : reader.info(`${oid}:${path}`).catch(() => null);
     const [now, before] = await Promise.all([commit.oid, commit.parents[0]].map(infoAt));
-    if (now && now.oid !== before?.oid) return { commit: commit.oid, author: commit.author };
+    const begins = (await sealOf({ reader, repository }, commit)) !== null;
+    if (now && now.oid !== before?.oid && !begins) return { commit: commit.oid, author: commit.author };
   }
   return null;
 }
@@ -126,5 +129,8 @@ export async function writerByHistory(
   ];
   const oid = await repository.git.text(args, { okStatuses: [0, 128] });
   const commit = oid === '' ? null : await readCommit(reader, oid);
-  return commit && { commit: commit.oid, author: commit.author };
+  const seal = await sealOf({ reader, repository }, commit);
+  const before = writtenBefore(seal, session).get(checkpointPath(session, name));
+  const writer = before === undefined ? commit : await readCommit(reader, before);
+  return writer && { commit: writer.oid, author: writer.author };
 }

@@ -291,7 +291,7 @@ export class Engine {
 
   /** Files of a session's checkpoints as of `commit`, with the commits that last wrote them. */
   writers(commit: string, session: string): Promise<Writers> {
-    const { repository, branchRef } = this;
+    const { repository, reader, branchRef } = this;
     return writersOf(
       { repository, reader, branchRef, directory: join(this.directory, 'cache') },
       commit,

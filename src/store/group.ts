@@ -1,4 +1,4 @@
-import { headRefs, leaseRef } from '../codec/tag.ts';
+import { epochRef, headRefs, leaseRef } from '../codec/tag.ts';
 import { apply } from '../core/apply.ts';
 import type { Feature } from '../core/entities.ts';
 import { Operation } from '../core/operation.ts';
@@ -6,9 +6,11 @@ import { contentsBySession } from '../core/select.ts';
 import { NotLoaded, requireStore, type State } from '../core/state.ts';
 import { instantOf } from '../core/time.ts';
 import { GitStateError } from '../errors.ts';
+import { operationOf } from './commits.ts';
 import type { Engine } from './engine.ts';
+import { presentEpoch, type Seal } from './epochs.ts';
 import { Facts, withFacts } from './facts.ts';
-import { findOperation, isCutOff, newestOf, operationOf, pastOperation } from './history.ts';
+import { findOperation, missingPart, newestOf, pastOperation, wayBehind } from './history.ts';
 import { leaseObjects } from './lease.ts';
 import { wantedRefs } from './moves.ts';
 import type { Decision, Draft, Landed, Proposal, Renewal, Unchanged, View } from './proposal.ts';
@@ -113,6 +115,12 @@ export class Decider {
       if (judged.has(ref) && !group.refs.has(ref)) group.expected.set(ref, judged.get(ref)!);
       group.refs.set(ref, oid);
     }
+    if (operation.type === 'store.seal') {
+      // In the same transaction, and nothing that is kept already makes way for it.
+      const ref = epochRef(operation.args.epoch);
+      group.expected.set(ref, null);
+      group.refs.set(ref, operation.args.tip);
+    }
     group.operations.push(operation);
     group.tip = snapshot;
     return snapshot.commit;
@@ -150,8 +158,7 @@ export class Decider {
       if ('unchanged' in decision) return { operation: null, decision, after: state };
       const operation = this.#operationOf(waiting, decision, view);
       const after = apply(state, operation, { stateAt: view.stateAt, schema: view.schema });
-      // A note changes no file on purpose; anything else that changes nothing is no event.
-      if (after !== state || operation.type === 'note.add') return { operation, decision, after };
+      if (after !== state || changesNoFile(operation)) return { operation, decision, after };
       return { operation: null, decision: unchangedBy(operation), after: state };
     });
   }
@@ -211,6 +218,7 @@ export class Decider {
       stateAt: (commit) => this.#facts.get(`state ${commit}`, async () => (await engine.past(commit)).state),
       operationAt: (commit) =>
         this.#facts.get(`operation ${commit}`, () => pastOperation(history, tip, commit)),
+      epoch: () => this.#facts.get(`epoch ${tip}`, () => presentEpoch(history, engine.refs, tip)),
       newestOf: (session) => this.#facts.get(`newest ${session}`, () => newestOf(history, tip, session)),
       writers: (commit, session) =>
         this.#facts.get(`writers ${commit} ${session}`, () => engine.writers(commit, session)),
@@ -236,7 +244,8 @@ export class Decider {
     const { reader, repository, schema } = this.#engine;
     const commit = await findOperation({ reader, repository }, base.commit, waiting.operationId);
     if (!commit) {
-      if (await isCutOff({ reader, repository }, base.commit)) throw outOfSight(waiting.operationId);
+      const part = await missingPart({ reader, repository, schema }, base.commit);
+      if (part !== null) throw outOfSight(waiting.operationId, part);
       return null;
     }
     const operation = (await operationOf(reader, commit, schema))!;
@@ -263,12 +272,18 @@ function never(): never {
   throw new TypeError('this operation needs no other state');
 }
 
-function outOfSight(id: string): GitStateError {
+function outOfSight(id: string, part: 'shallow' | Seal): GitStateError {
+  const what = part === 'shallow' ? 'is shallow' : `does not have epoch ${part.epoch} of it`;
   return new GitStateError(
     'OUTCOME_UNKNOWN',
-    `operation '${id}' is not in the part of the history that this shallow clone has`,
-    { hint: 'bring the rest with `git fetch --depth=1000000 REMOTE gitstate`', details: { op_id: id } },
+    `operation '${id}' is not in the part of the history that is here: this clone ${what}`,
+    { hint: wayBehind(part), details: { op_id: id, epoch: part === 'shallow' ? null : part.epoch } },
   );
+}
+
+/** A note is an event, and so is the end of an epoch; anything else that changes no file is none. */
+function changesNoFile({ type }: Operation): boolean {
+  return type === 'note.add' || type === 'store.seal';
 }
 
 /** Whether an answer publishes nothing that would fail if the state were another by now. */

@@ -1,40 +1,37 @@
-import { decodeMessage } from '../codec/message.ts';
-import { currentSchema, type Schema } from '../codec/migrate.ts';
 import type { Operation } from '../core/operation.ts';
 import { GitStateError } from '../errors.ts';
-import { type Commit, decodeCommit } from '../git/commit.ts';
-import { isAncestor } from '../git/path-history.ts';
-import type { ObjectReader } from '../git/reader.ts';
-import type { Repository } from '../git/repository.ts';
-import { decodeTree } from '../git/tree.ts';
+import { type History, type HistoryCommit, operationOf, readCommit } from './commits.ts';
+import { isInHistory, type Seal, sealOf, wayToEpoch } from './epochs.ts';
 
-/** A commit of the state branch, read as a raw object so that no setting of the user's changes what is read. */
-export interface HistoryCommit extends Required<Commit> {
-  oid: string;
-}
-
-export interface History {
-  /** In which operations are read; by default the newest there is. */
-  schema?: Schema;
-  reader: ObjectReader;
-  repository: Repository;
-}
+/** The line of commits that leads to a state, through all of its epochs. */
 
 const chasedMax = 64;
 const readAheadMax = 256;
 
-/** The commits from `tip` back to the root, newest first; where history is cut off (a shallow clone) it just ends. */
-export async function* walk({ reader, repository }: History, tip: string): AsyncGenerator<HistoryCommit> {
+/** The commits from `tip` back to the first, newest first: behind the root of an epoch comes the commit that it sealed.
+ *  Where history is cut off (a shallow clone, an epoch that is not here) it just ends. */
+export async function* walk(history: History, tip: string): AsyncGenerator<HistoryCommit> {
+  const { reader } = history;
   let next: string | undefined = tip;
   for (let count = 0; count < chasedMax && next !== undefined; count += 1) {
     const commit: HistoryCommit | null = await readCommit(reader, next);
     if (!commit) return;
     yield commit;
-    next = commit.parents[0];
+    next = commit.parents[0] ?? (await sealOf(history, commit))?.tip;
   }
-  if (next === undefined || (await reader.info(next)) === null) return;
-  // Far back: Git lists the names in one go, and the objects are read many at a time.
-  const list = await repository.git.text(['rev-list', '--first-parent', '--end-of-options', next]);
+  while (next !== undefined && (await reader.info(next)) !== null) {
+    let last: HistoryCommit | null = null;
+    for await (const commit of epoch(history, next)) {
+      last = commit;
+      yield commit;
+    }
+    next = (await sealOf(history, last))?.tip;
+  }
+}
+
+/** Far back: Git lists the names in one go, and the objects are read many at a time. */
+async function* epoch({ reader, repository }: History, tip: string): AsyncGenerator<HistoryCommit> {
+  const list = await repository.git.text(['rev-list', '--first-parent', '--end-of-options', tip]);
   const oids = list.split('\n');
   for (let at = 0; at < oids.length; at += readAheadMax) {
     const commits = await Promise.all(
@@ -44,30 +41,10 @@ export async function* walk({ reader, repository }: History, tip: string): Async
   }
 }
 
-export async function readCommit(reader: ObjectReader, oid: string): Promise<HistoryCommit | null> {
-  const object = await reader.read(oid);
-  return object?.type === 'commit' ? { oid: object.oid, ...decodeCommit(object.body) } : null;
-}
-
-/** The operation of a commit; null for one that was made by hand.
- *  @throws VERIFY_FAILED for a commit that claims to be ours and is not, SCHEMA_TOO_NEW. */
-export async function operationOf(
-  reader: ObjectReader,
-  commit: HistoryCommit,
-  schema: Schema = currentSchema,
-): Promise<Operation | null> {
-  const payload = /^gitstate-args-oid: (.*)$/m.exec(commit.message)?.[1];
-  const text = payload === undefined ? '' : await readPayload(reader, payload);
-  if (commit.charset !== 'utf8' && /^gitstate-/m.test(commit.message)) {
-    throw new GitStateError('VERIFY_FAILED', `commit ${commit.oid.slice(0, 12)} is not written in UTF-8`);
-  }
-  return decodeMessage(commit.message, commit.author, () => text, schema);
-}
-
 /** An operation of the history, between the states before and after it. */
 export interface PastOperation {
   commit: string;
-  /** Null for the first commit. */
+  /** Null for the first commit of an epoch. */
   parent: string | null;
   /** Null for a commit made by hand. */
   operation: Operation | null;
@@ -77,13 +54,13 @@ export interface PastOperation {
 export async function pastOperation(history: History, tip: string, oid: string): Promise<PastOperation> {
   await requireReadable(history, tip);
   const commit = await readCommit(history.reader, oid);
-  if (commit && (await isAncestor(history.repository, oid, tip))) {
+  if (commit && (await isInHistory(history, oid, tip))) {
     const parent = commit.parents[0] ?? null;
     return { commit: oid, parent, operation: await operationOf(history.reader, commit, history.schema) };
   }
-  throw new GitStateError('COMMIT_NOT_FOUND', `no commit '${oid}' in the history of the state`, {
-    hint: 'see what there is with `git state log`',
-  });
+  const part = await missingPart(history, tip);
+  const hint = part === null ? 'see what there is with `git state log`' : wayBehind(part);
+  throw new GitStateError('COMMIT_NOT_FOUND', `no commit '${oid}' in the history of the state`, { hint });
 }
 
 /** Where operations of ours are being put on top of a remote's, there is no history to look into yet. */
@@ -103,23 +80,17 @@ export async function newestOf(history: History, tip: string, session: string): 
   return null;
 }
 
-/** The parts of a payload tree, put together again. */
-async function readPayload(reader: ObjectReader, treeOid: string): Promise<string> {
-  const tree = await reader.read(treeOid);
-  if (tree?.type !== 'tree') return '';
-  const entries = decodeTree(treeOid.length === 64 ? 'sha256' : 'sha1', tree.body);
-  const ordered = entries.sort((a, b) => Number.parseInt(a.name, 10) - Number.parseInt(b.name, 10));
-  const parts = await Promise.all(ordered.map(({ oid }) => reader.read(oid)));
-  return Buffer.concat(parts.map((part) => part?.body ?? Buffer.alloc(0))).toString('utf8');
-}
-
 /** Whether `oid` is `tip` or one of its ancestors. */
 export async function contains(history: History, tip: string, oid: string): Promise<boolean> {
-  for await (const commit of walk(history, tip)) if (commit.oid === oid) return true;
-  return false;
+  let next: string | undefined = tip;
+  for (let count = 0; count < chasedMax && next !== undefined; count += 1) {
+    if (next === oid) return true;
+    next = (await readCommit(history.reader, next))?.parents[0];
+  }
+  return isInHistory(history, oid, tip);
 }
 
-/** The commit that carries the operation `id`, searched back to the root; null where there is none. */
+/** The commit that carries the operation `id`, searched back to the first; null where there is none. */
 export async function findOperation(
   history: History,
   tip: string,
@@ -130,16 +101,17 @@ export async function findOperation(
   return null;
 }
 
-/** Whether the history of `tip` ends before its root, as in a shallow clone. */
-export async function isCutOff({ repository, reader }: History, tip: string): Promise<boolean> {
-  if (!repository.shallow()) return false;
-  const oldest = await repository.git.text([
-    'rev-list',
-    '--first-parent',
-    '--max-parents=0',
-    '--end-of-options',
-    tip,
-  ]);
-  const commit = await readCommit(reader, oldest.split('\n').at(-1) ?? '');
-  return commit !== null && commit.parents.length > 0;
+/** Why the history of `tip` ends here before its first commit: the clone is shallow, or an epoch is not here. Null
+ *  where it does not. */
+export async function missingPart(history: History, tip: string): Promise<'shallow' | Seal | null> {
+  let last: HistoryCommit | null = null;
+  for await (const commit of walk(history, tip)) last = commit;
+  if (last === null) return null;
+  return last.parents.length > 0 ? 'shallow' : sealOf(history, last);
+}
+
+/** How to bring what is missing. */
+export function wayBehind(part: 'shallow' | Seal): string {
+  if (part === 'shallow') return 'bring the rest with `git fetch --depth=1000000 REMOTE gitstate`';
+  return `bring it with \`${wayToEpoch(part)}\``;
 }

@@ -1,5 +1,6 @@
 import { GitStateError } from '../errors.ts';
 import type { BranchHome } from './branch-home.ts';
+import { isInHistory } from './epochs.ts';
 import { isOwnMove, lastOwnCommit, reflogTail, tailBytes } from './reflog.ts';
 import { tracesOf } from './traces.ts';
 
@@ -36,9 +37,7 @@ export async function movedFault(engine: BranchHome, tip: string): Promise<GitSt
   const own = lastOwnCommit(entries);
   // Others may have moved it on while we looked.
   if (own === null || own === tip || (await engine.tip(tip)) !== tip) return null;
-  const args = ['merge-base', '--is-ancestor', own, tip];
-  const { status } = await repository.git.run(args, { okStatuses: [0, 1, 128] });
-  if (status !== 1) return null;
+  if ((await engine.reader.info(own)) === null || (await isInHistory(engine, own, tip))) return null;
   const how = entries.at(-1)!.message;
   const message = `the state branch was moved by hand to ${tip.slice(0, 12)}, which does not hold commit ${own.slice(0, 12)}`;
   return new GitStateError('CORRUPT_STATE', message, {

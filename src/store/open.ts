@@ -18,6 +18,7 @@ import { overviewMethods } from './api/overview.ts';
 import { recoveryMethods } from './api/recovery.ts';
 import { resumeMethods } from './api/resume.ts';
 import { runnerMethods } from './api/runner.ts';
+import { sealMethods } from './api/seal.ts';
 import { sessionMethods } from './api/sessions.ts';
 import { syncMethods } from './api/sync.ts';
 import { undoMethods } from './api/undo.ts';
@@ -98,6 +99,7 @@ export async function openStoreIn(options: StoreOptions, surroundings: Surroundi
     warn: options.onWarning ?? (() => {}),
   };
   return {
+    ...sealMethods(context),
     ...sessionMethods(context),
     ...featureMethods(context),
     ...claimMethods(context),

@@ -4,7 +4,8 @@ import { idFault } from '../core/ids.ts';
 import { findCheckpoint, type State } from '../core/state.ts';
 import { GitStateError } from '../errors.ts';
 import { decodeTag } from '../git/tag.ts';
-import { type History, type HistoryCommit, readCommit, walk } from './history.ts';
+import { type History, type HistoryCommit, readCommit } from './commits.ts';
+import { walk } from './history.ts';
 import { parseMoment } from './moment.ts';
 import type { Writers } from './writers.ts';
 
@@ -106,10 +107,7 @@ async function commitPoint(context: PointContext, word: string): Promise<Point |
   }
   const back = /^(.*)~(\d{1,7})$/.exec(word);
   if (back && tip !== null && [branch, branchRef, 'HEAD', ''].includes(back[1]!)) {
-    const args = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${tip}~${back[2]}`];
-    const { stdout, status } = await context.repository.git.run(args, { okStatuses: [0, 1, 128] });
-    if (status !== 0) throw noCommit(word);
-    return pointOf(await readCommit(reader, stdout.toString().trim()), word);
+    return pointOf(await commitBefore(context, tip, Number(back[2])), word);
   }
   if (word === branch && tip !== null) return pointOf(await readCommit(reader, tip), word);
   const name = /^refs\//.test(word) ? word : await completeOid(context, word);
@@ -118,6 +116,23 @@ async function commitPoint(context: PointContext, word: string): Promise<Point |
   if (object?.type === 'tag') return pointOf(await readCommit(reader, decodeTag(object.body).object), word);
   if (object === null) throw noCommit(word);
   return pointOf(await readCommit(reader, object.oid), word);
+}
+
+/** The commit so many before `tip`, through the epochs. */
+async function commitBefore(
+  context: PointContext,
+  tip: string,
+  count: number,
+): Promise<HistoryCommit | null> {
+  const args = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${tip}~${count}`];
+  const { stdout, status } = await context.repository.git.run(args, { okStatuses: [0, 1, 128] });
+  if (status === 0) return readCommit(context.reader, stdout.toString().trim());
+  let left = count;
+  for await (const commit of walk(context, tip)) {
+    if (left === 0) return commit;
+    left -= 1;
+  }
+  return null;
 }
 
 /** A full object id for seven hex digits or more; null where `word` is none. */

@@ -6,6 +6,7 @@ import type { State } from '../core/state.ts';
 import type { Instant } from '../core/time.ts';
 import type { Env } from '../env.ts';
 import type { Identity } from '../git/identity.ts';
+import type { PresentEpoch } from './epochs.ts';
 import type { PastOperation } from './history.ts';
 import type { HeldLease, Lease } from './lease.ts';
 import type { Point } from './point.ts';
@@ -39,6 +40,8 @@ export interface View {
   stateAt(commit: string): State;
   /** The operation of a commit. @throws COMMIT_NOT_FOUND where the history has no such commit. */
   operationAt(commit: string): PastOperation;
+  /** The epoch that `tip` belongs to. */
+  epoch(): PresentEpoch;
   /** The newest commit of a session; null where there is none. */
   newestOf(session: string): string | null;
   /** Files of a session's checkpoints as of `commit`, with the commits that last wrote them. */

@@ -41,7 +41,7 @@ export function record(recorder: Recorder, before: Snapshot, operation: Operatio
   const body = encodeCommit(
     digested({
       tree: tree.oid,
-      parents: before.commit === null ? [] : [before.commit],
+      parents: before.commit === null || operation.type === 'store.seal' ? [] : [before.commit],
       author,
       committer: { ...identity, at, timezone: '+0000' },
       message: encodeMessage(operation, argsText, payloadTree, schema),

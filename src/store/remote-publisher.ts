@@ -1,3 +1,4 @@
+import { epochRef } from '../codec/tag.ts';
 import type { Feature } from '../core/entities.ts';
 import { keyOf } from '../core/ids.ts';
 import type { OperationType } from '../core/operation.ts';
@@ -6,9 +7,10 @@ import { GitStateError, isGitStateError } from '../errors.ts';
 import type { Oid } from '../git/ids.ts';
 import type { RefMove } from '../git/refs.ts';
 import type { RefUpdate } from '../git/transport.ts';
+import { readCommit } from './commits.ts';
 import type { Engine } from './engine.ts';
+import { epochsOf, type Seal, sealOf } from './epochs.ts';
 import { followCheckpoints } from './follow.ts';
-import { readCommit } from './history.ts';
 import { wantedRefs } from './moves.ts';
 import type { Held } from './mutex.ts';
 import {
@@ -99,7 +101,7 @@ class RemoteTransaction implements Transaction {
     this.#standing = await remote.standing();
     const unknown = this.#standing.seen === null;
     if (!this.#fresh && (this.#mustFetch || unknown || searching)) await this.#fetch();
-    if (searching && this.#engine.repository.shallow()) await remote.deepen();
+    if (searching) await this.#bringHistory();
     requireRelated(remote.name, this.#standing);
     const { publication, rejected } = await beginOn(this.#engine, this.#standing, wanted);
     if (rejected.length > 0) throw stranded(remote.name, this.#standing, rejected);
@@ -131,6 +133,13 @@ class RemoteTransaction implements Transaction {
   /** Others need as long for their push as we did for ours: whoever tries again sooner is in their way. */
   pauseMs(attempt: number): number {
     return Math.min(pauseMsMax, this.#exchangeMs * 2 ** Math.min(attempt - 1, 4));
+  }
+
+  /** An operation may stand far back. */
+  async #bringHistory(): Promise<void> {
+    if (this.#engine.repository.shallow()) await this.#remote.deepen();
+    const { seen } = this.#standing;
+    if (seen !== null) await this.#remote.fetchEpochs(seen);
   }
 
   async #fetch(): Promise<void> {
@@ -206,7 +215,7 @@ class RemoteTransaction implements Transaction {
 /** What a group starts from: the newer of both branches, or, where both have moved, ours replayed on the remote's. */
 export async function beginOn(
   engine: Engine,
-  { seen, local, unpushed, relation }: Standing,
+  { seen, local, base, unpushed, relation }: Standing,
   wanted: Wanted,
 ): Promise<{ publication: Publication; rejected: Rejection[]; replayed: number }> {
   if (relation === 'ahead') {
@@ -214,8 +223,7 @@ export async function beginOn(
     return { publication: publicationOn(await engine.at(tip, wanted)), rejected: [], replayed: 0 };
   }
   const publication = publicationOn(await engine.at(seen, wanted));
-  const first = await readCommit(engine.reader, unpushed[0]!);
-  const known = await operationIds(engine, seen!, first?.parents[0] ?? null);
+  const known = await operationIds(engine, seen!, base);
   return { publication, ...(await replay(engine, publication, unpushed, known)) };
 }
 
@@ -235,6 +243,8 @@ export async function updatesOf(
     for (const ref of refNames(engine, before.state, after.state)) {
       wanted.set(ref, (await engine.reader.info(ref))?.oid ?? null);
     }
+    for (const { epoch, tip: sealed } of await sealsIn(engine, seen, local!, unpushed))
+      updates.push({ ref: epochRef(epoch), newOid: sealed, oldOid: null });
   }
   for (const [ref, oid] of refs) wanted.set(ref, oid);
   for (const [ref, newOid] of wanted) {
@@ -243,6 +253,25 @@ export async function updatesOf(
     updates.push({ ref, newOid, oldOid: expected.get(ref) });
   }
   return updates;
+}
+
+/** Epochs that were sealed here and are kept only here. */
+async function sealsIn(
+  engine: Engine,
+  seen: Oid | null,
+  local: Oid,
+  unpushed: readonly Oid[],
+): Promise<Seal[]> {
+  const seals: Seal[] = [];
+  if (seen === null) {
+    for await (const { seal, here } of epochsOf(engine, local)) if (here) seals.push(seal);
+    return seals;
+  }
+  for (const oid of unpushed) {
+    const seal = await sealOf(engine, await readCommit(engine.reader, oid));
+    if (seal !== null) seals.push(seal);
+  }
+  return seals;
 }
 
 /** Refs beside the branch that belong to what is different in two states. */

@@ -1,14 +1,17 @@
-import { seenRefOf } from '../codec/tag.ts';
+import { epochRef, epochRefs, seenRefOf } from '../codec/tag.ts';
 import { GitStateError, isGitStateError } from '../errors.ts';
 import type { Oid } from '../git/ids.ts';
 import type { PushAnswer } from '../git/push-answer.ts';
+import type { RefMove } from '../git/refs.ts';
 import { type RefUpdate, Transport } from '../git/transport.ts';
 import { noteContact } from './contact.ts';
 import type { Engine } from './engine.ts';
+import { epochsOf, type Seal } from './epochs.ts';
 import { contains } from './history.ts';
 import type { Held } from './mutex.ts';
 import { moveRefs } from './publish.ts';
 import type { RemoteSettings } from './remote-settings.ts';
+import { followedSeals } from './sealed.ts';
 import { type Standing, standingOf } from './standing.ts';
 
 /** What the remote's state branch is known to hold, and the exchanges with it. Its branch is followed forward only: one
@@ -49,8 +52,12 @@ export class Remote {
     const [seen, local] = await Promise.all([reader.resolve(this.seenRef), reader.resolve(branchRef)]);
     const known = this.#standing;
     if (known !== null && known.seen === seen && known.local === local) return known;
-    this.#standing = await standingOf(this.#engine, seen, local);
-    return this.#standing;
+    let standing = await standingOf(this.#engine, seen, local);
+    // What they have in common may lie in an epoch that is not here.
+    if (standing.relation === 'unrelated' && (await this.fetchEpochs(seen!)))
+      standing = await standingOf(this.#engine, seen, local);
+    this.#standing = standing;
+    return standing;
   }
 
   /** Our branch goes along where it has nothing of its own. */
@@ -76,10 +83,10 @@ export class Remote {
 
   /** Brings more refs. @param shallow whether a clone that is cut off takes their commits without history. */
   async fetchMore(refspecs: readonly string[], { shallow = false } = {}): Promise<boolean> {
-    const { reader, repository } = this.#engine;
-    const have = await reader.resolve(this.seenRef);
+    const { reader, repository, branchRef } = this.#engine;
+    const known = await Promise.all([this.seenRef, branchRef].map((ref) => reader.resolve(ref)));
     const depth = shallow && repository.shallow() ? 1 : undefined;
-    return this.#transport.fetch(refspecs, { have: have === null ? [] : [have], depth });
+    return this.#transport.fetch(refspecs, { have: known.filter((oid) => oid !== null), depth });
   }
 
   /** Brings the history of the state back to its root; that of the code stays as it is. */
@@ -89,6 +96,31 @@ export class Remote {
     if (this.#deepened) return;
     await this.#transport.fetch([`${branchRef}:${this.seenRef}`], { have: [], depth: 2 ** 30 });
     this.#deepened = true;
+  }
+
+  /** Brings the epochs before that of `tip`, so that its history is whole. @returns whether any came. */
+  async fetchEpochs(tip: Oid): Promise<boolean> {
+    let missing: Seal | null = null;
+    for await (const { seal, here } of epochsOf(this.#engine, tip)) if (!here) missing = seal;
+    if (missing === null || !(await this.fetchEpoch(missing.epoch))) return false;
+    if ((await this.#engine.reader.info(missing.tip)) !== null) await this.fetchEpochs(missing.tip);
+    return true;
+  }
+
+  /** Makes sure that the remote keeps such refs: some hosts move the other refs of an atomic push where they hide one.
+   *  @throws REMOTE_REJECTED */
+  async requireEpochs(): Promise<void> {
+    const { reader, env } = this.#engine;
+    const oid = await reader.resolve(this.seenRef);
+    if (oid === null) return;
+    const ref = `${epochRefs}probe-${env.randomId()}`;
+    await this.push([{ ref, newOid: oid, oldOid: null }]);
+    await this.push([{ ref, newOid: null, oldOid: oid }]);
+  }
+
+  /** @returns whether the remote has it. */
+  async fetchEpoch(epoch: number): Promise<boolean> {
+    return this.fetchMore([`${epochRef(epoch)}:${epochRef(epoch)}`]);
   }
 
   /** What the refs of these patterns hold on the remote. */
@@ -126,11 +158,28 @@ export class Remote {
     const there = (await this.#transport.list([branchRef])).get(branchRef) ?? null;
     if (there === seen) return;
     if (there === null) throw this.#diverged(seen, null, 'is gone');
+    if (seen !== null && (await this.#followSeal(seen))) return;
     // A lock in the way, or a lease that moved meanwhile: the branch itself may be fine.
     if (await again()) return;
     const now = await reader.resolve(this.seenRef);
     if (now !== seen && now !== null) return;
     throw this.#diverged(seen, there, 'no longer contains what was seen there');
+  }
+
+  /** A new root is followed where it provably goes on from what was seen. */
+  async #followSeal(seen: Oid): Promise<boolean> {
+    const { branchRef, reader, refs } = this.#engine;
+    const place = `${this.seenRef}.sealed`;
+    if (!(await this.fetchMore([`+${branchRef}:${place}`]))) return false;
+    const tip = (await reader.resolve(place))!;
+    const seals = await followedSeals(this.#engine, { seen, tip }, (epoch) => this.fetchEpoch(epoch));
+    const moves: RefMove[] = [{ ref: place, newOid: null }];
+    if (seals !== null) moves.push({ ref: this.seenRef, oldOid: seen, newOid: tip });
+    for (const { epoch, tip: sealed } of seals ?? []) {
+      const ref = epochRef(epoch);
+      if ((await reader.info(ref)) === null) moves.push({ ref, oldOid: null, newOid: sealed });
+    }
+    return (await refs.transact(moves)) === 'moved' && seals !== null;
   }
 
   #diverged(local: Oid | null, remote: Oid | null, what: string): GitStateError {
@@ -148,6 +197,11 @@ function withWayOut(error: unknown): unknown {
   if (!isGitStateError(error, 'REMOTE_REJECTED')) return error;
   const { refs } = error.details as { refs?: string[] };
   if (!refs || refs.length === 0 || !refs.every((ref) => ref.startsWith('refs/gitstate/'))) return error;
+  if (refs.some((ref) => ref.startsWith(epochRefs))) {
+    const hint =
+      'nothing was changed; a store is sealed only where the host keeps the history under refs/gitstate/epochs/';
+    return new GitStateError(error.code, error.message, { hint, details: error.details, cause: error });
+  }
   return new GitStateError(error.code, error.message, {
     hint: 'nothing was changed; where a host takes no refs/gitstate/*, `git config gitstate.leases branch` in each clone goes without',
     details: error.details,

@@ -6,8 +6,9 @@ import { contentsOf, NotLoaded, type State } from '../core/state.ts';
 import { instantOf } from '../core/time.ts';
 import { GitStateError, isGitStateError } from '../errors.ts';
 import type { Oid } from '../git/ids.ts';
+import { operationOf, readCommit } from './commits.ts';
 import type { Engine } from './engine.ts';
-import { operationOf, readCommit, walk } from './history.ts';
+import { walk } from './history.ts';
 import { readLease } from './lease.ts';
 import { wantedRefs } from './moves.ts';
 import type { Publication } from './publish.ts';
@@ -41,6 +42,7 @@ const neverReplayed: ReadonlySet<OperationType> = new Set([
   'store.import',
   'store.reset',
   'store.cleanup',
+  'store.seal',
 ]);
 
 /** Applies the operations of `commits` again on top of `publication`, one by one, with the same rules and ids. What

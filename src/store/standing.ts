@@ -2,7 +2,7 @@ import { GitStateError } from '../errors.ts';
 import type { Oid } from '../git/ids.ts';
 import type { ObjectReader } from '../git/reader.ts';
 import type { Repository } from '../git/repository.ts';
-import { readCommit } from './history.ts';
+import { commitsSince } from './epochs.ts';
 
 /** How our branch stands to what the remote is known to hold. */
 export interface Standing {
@@ -12,26 +12,34 @@ export interface Standing {
   readonly local: Oid | null;
   /** Commits of ours that the remote has not, oldest first. */
   readonly unpushed: readonly Oid[];
+  /** What the oldest of them stands on; null where they are all there is. */
+  readonly base: Oid | null;
   /** `ahead`: what is unpushed stands on `seen`, or nothing is. `diverged`: both have moved. `unrelated`: they have no
    *  commit in common. */
   readonly relation: 'ahead' | 'diverged' | 'unrelated';
 }
 
-/** Compares the two by their history. At most one Git process. */
+/** Compares the two by their history, through the epochs of both. As a rule that is one Git process. */
 export async function standingOf(
   { repository, reader }: { repository: Repository; reader: ObjectReader },
   seen: Oid | null,
   local: Oid | null,
 ): Promise<Standing> {
-  if (local === null || local === seen) return { seen, local, unpushed: [], relation: 'ahead' };
-  const args = ['rev-list', '--first-parent', '--reverse', '--end-of-options', local];
-  const listed = await repository.git.text(seen === null ? args : [...args, `^${seen}`]);
-  const unpushed = listed === '' ? [] : listed.split('\n');
-  if (unpushed.length === 0 || seen === null) return { seen, local, unpushed, relation: 'ahead' };
-  const first = await readCommit(reader, unpushed[0]!);
-  const [parent] = first?.parents ?? [];
-  if (parent === seen) return { seen, local, unpushed, relation: 'ahead' };
-  return { seen, local, unpushed, relation: parent === undefined ? 'unrelated' : 'diverged' };
+  if (local === null || local === seen) return { seen, local, base: seen, unpushed: [], relation: 'ahead' };
+  if (seen === null) {
+    const args = ['rev-list', '--first-parent', '--reverse', '--end-of-options', local];
+    const unpushed = (await repository.git.text(args)).split('\n');
+    return { seen, local, base: null, unpushed, relation: 'ahead' };
+  }
+  const { oids: unpushed, parent: base } = await commitsSince({ repository, reader }, local, seen);
+  const ahead = unpushed.length === 0 || base === seen;
+  return {
+    seen,
+    local,
+    base,
+    unpushed,
+    relation: ahead ? 'ahead' : base === null ? 'unrelated' : 'diverged',
+  };
 }
 
 /** @throws REMOTE_DIVERGED where the two histories have nothing in common. */

@@ -4,6 +4,7 @@ import { isOid, type Oid, zeroOid } from '../git/ids.ts';
 import { newObject } from '../git/objects.ts';
 import { decodeTag, encodeTag } from '../git/tag.ts';
 import type { Engine } from './engine.ts';
+import { commitsSince } from './epochs.ts';
 import { followCheckpoints } from './follow.ts';
 import type { Held } from './mutex.ts';
 import type { Publication } from './publish.ts';
@@ -156,8 +157,9 @@ function withRefs(publication: Publication, more: ReadonlyMap<string, Oid | null
   return { ...publication, refs: new Map([...publication.refs, ...more]) };
 }
 
-async function countBetween({ repository }: Engine, tip: Oid | null, base: Oid | null): Promise<number> {
+async function countBetween(engine: Engine, tip: Oid | null, base: Oid | null): Promise<number> {
   if (tip === null || tip === base) return 0;
+  if (base !== null) return (await commitsSince(engine, tip, base)).oids.length;
   const args = ['rev-list', '--count', '--first-parent', '--end-of-options', tip];
-  return Number(await repository.git.text(base === null ? args : [...args, `^${base}`]));
+  return Number(await engine.repository.git.text(args));
 }

@@ -1,10 +1,11 @@
 import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { storePath } from '../codec/paths.ts';
+import { epochRefs } from '../codec/tag.ts';
 import { isGitStateError } from '../errors.ts';
 import { isOid } from '../git/ids.ts';
 import type { BranchHome } from './branch-home.ts';
-import { readCommit } from './history.ts';
+import { readCommit } from './commits.ts';
 import { reflogTail } from './reflog.ts';
 import { VerifiedMark } from './verify/memory.ts';
 
@@ -65,12 +66,15 @@ async function checkpointTraces({ repository: { git } }: BranchHome): Promise<Tr
   for (const line of stdout.toString().split('\n').slice(0, -1)) {
     const [source = '', object = '', peeled] = line.split(' ');
     const commit = peeled || object;
-    const contains = ['for-each-ref', '--count=1', '--contains', commit, 'refs/heads', 'refs/remotes'];
+    const contains = ['for-each-ref', '--count=1', '--contains', commit, ...holders];
     const held = await git.run(contains, { okStatuses: [0, 1, 128, 129] });
     if (held.stdout.length === 0) traces.push({ source, commit });
   }
   return traces;
 }
+
+/** What holds the history of stores that are there. */
+const holders = ['refs/heads', 'refs/remotes', epochRefs];
 
 const tracesMax = 20;
 

@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import { lstatSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import { isAncestor, pathHistory } from '../git/path-history.ts';
-import type { Repository } from '../git/repository.ts';
+import { checkpointPath } from '../codec/paths.ts';
+import { pathHistory } from '../git/path-history.ts';
+import { type History, readCommit } from './commits.ts';
+import { isInHistory, type Seal, sealOf } from './epochs.ts';
 
 /** Which commit last wrote each checkpoint's file: one walk of the history, limited to the folder of the checkpoints,
  *  and kept in the cache so that the next one begins where this one ended. */
@@ -11,8 +13,7 @@ import type { Repository } from '../git/repository.ts';
 /** Commits by path of the file. */
 export type Writers = ReadonlyMap<string, string>;
 
-interface Place {
-  repository: Repository;
+interface Place extends History {
   /** Folder of the cache. */
   directory: string;
   branchRef: string;
@@ -30,7 +31,7 @@ export async function writersOf(place: Place, tip: string, session: string): Pro
   const file = cacheFile(place, folder);
   const kept = read(place.directory, file);
   if (kept?.tip === tip) return new Map(kept.writers);
-  const known = kept && (await isAncestor(repository, kept.tip, tip)) ? kept : null;
+  const known = kept && (await isInHistory(place, kept.tip, tip)) ? kept : null;
   const walked = await pathHistory(repository, { tip, since: known?.tip, paths: [folder] });
   const writers = new Map(known?.writers);
   for (const { commit, files } of walked.reverse()) {
@@ -39,10 +40,20 @@ export async function writersOf(place: Place, tip: string, session: string): Pro
       else writers.set(path, commit);
     }
   }
+  // The root of an epoch took over what others had written, and says who.
+  const oldest = walked[0] && (await readCommit(place.reader, walked[0].commit));
+  for (const [path, writer] of writtenBefore(await sealOf(place, oldest ?? null), session))
+    if (writers.get(path) === oldest!.oid) writers.set(path, writer);
   // A look at an older point must not throw away what is known of a newer one; nor is a cut history to be believed.
   if ((known || !kept) && !repository.shallow())
     await write(place.directory, file, { tip, writers: [...writers] });
   return writers;
+}
+
+/** Who had written the checkpoints of a session that an epoch began with, by path of the file. */
+export function writtenBefore(seal: Seal | null, session: string): Map<string, string> {
+  const own = Object.entries(seal?.written ?? {}).filter(([key]) => key.startsWith(`${session}/`));
+  return new Map(own.map(([key, oid]) => [checkpointPath(session, key.slice(session.length + 1)), oid]));
 }
 
 function cacheFile({ directory, branchRef }: Place, folder: string): string {

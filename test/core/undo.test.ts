@@ -192,6 +192,7 @@ const never = new Set<OperationType>([
   'session.recover',
   'state.repair',
   'store.migrate',
+  'store.seal',
 ]);
 
 function isFinal({ operation, before, after }: Past): boolean {

@@ -246,6 +246,13 @@ const argsOf: Record<OperationType, Arbitrary<unknown>> = {
   ),
   'store.reset': fields({}),
   'store.migrate': fc.constant({ from: 1, to: 2 }),
+  'store.seal': fields({
+    epoch: count.map((before) => before + 1),
+    tip: oid,
+    tree: oid,
+    commits: count.map((before) => before + 1),
+    written: limits(oid),
+  }),
   'store.import': fields({ format: text, sessions: fc.constant([]) }),
 };
 

@@ -1,8 +1,9 @@
 import { expect } from 'vitest';
 import { apply } from '../../src/core/apply.ts';
 import { systemEnv } from '../../src/env.ts';
+import { operationOf } from '../../src/store/commits.ts';
 import { Engine } from '../../src/store/engine.ts';
-import { operationOf, walk } from '../../src/store/history.ts';
+import { walk } from '../../src/store/history.ts';
 import { record } from '../../src/store/record.ts';
 import { emptySnapshot, type Snapshot } from '../../src/store/snapshot.ts';
 import type { TestRepository } from './repo.ts';

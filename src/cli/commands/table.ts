@@ -107,6 +107,7 @@ export const commandTable: ReadonlyMap<string, TableEntry> = new Map([
     'importCommand',
   ),
   row('export', 'look', 'print a document of another program', () => import('./export.ts'), 'exportCommand'),
+  row('seal', 'plan', 'begin a new epoch of the history', () => import('./seal.ts'), 'seal'),
   row('sync', 'plan', 'bring this clone and the remote together', () => import('./sync.ts'), 'sync'),
   row('verify', 'look', 'replay the history and compare', () => import('./verify.ts'), 'verify'),
   row('doctor', 'look', 'say what is not as it should be', () => import('./doctor.ts'), 'doctor'),

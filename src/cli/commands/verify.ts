@@ -8,6 +8,7 @@ interface Options {
   full?: boolean;
   strict?: boolean;
   signatures?: boolean;
+  epochs?: boolean;
 }
 
 type Problem = Verification['problems'][number];
@@ -22,6 +23,7 @@ export const verify = command<Options>({
   options: [
     { flags: '--full', description: 'begin at the root, whatever was verified before' },
     { flags: '--strict', description: 'accept no commit made by hand' },
+    { flags: '--epochs', description: 'go on in the epochs that were sealed; those not here are fetched' },
     { flags: '--signatures', description: 'ask for a good signature on every commit' },
   ],
   examples: ['git state verify', 'git state verify v1..', 'git state verify --full --json | jq .problems'],
@@ -58,7 +60,20 @@ function problemLines({ commit, fails, message, subject, repaired_by }: Problem,
   return [fails ? colors.red(text) : text];
 }
 
-function summary({ commits, ok, complete, from, to, operations, manual, restores, repairs }: Verification) {
+function summary(value: Verification): string {
+  return `${whatFollows(value)}${whatIsBehind(value)}`;
+}
+
+/** What was not looked at is said, too. */
+function whatIsBehind({ epochs, behind }: Verification): string {
+  const looked = epochs.length > 1 ? `; ${epochs.length} epochs` : '';
+  if (behind === null) return looked;
+  const how = behind.here ? '--epochs looks at it' : 'it is not in this clone';
+  return `${looked}; not epoch ${behind.epoch} before it: ${how}`;
+}
+
+function whatFollows(value: Verification): string {
+  const { commits, ok, complete, from, to, operations, manual, restores, repairs } = value;
   const kinds = [
     counted(operations, 'operation'),
     restores > 0 ? counted(restores, 'restore') : '',

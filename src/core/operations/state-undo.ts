@@ -31,6 +31,7 @@ const final: Record<string, string> = {
   'feature.release': 'a claim that was given back never comes back',
   'state.repair': 'there is nothing sound to go back to',
   'store.migrate': 'files of an older schema are not written any more',
+  'store.seal': 'an epoch that has begun stays',
   'session.recover': 'a claim that was released never comes back',
 };
 

@@ -1,7 +1,8 @@
 import type { Operation } from '../../core/operation.ts';
 import type { ImportedSession } from '../../core/operations/store-import.ts';
 import type { State } from '../../core/state.ts';
-import { operationOf, walk } from '../history.ts';
+import { operationOf } from '../commits.ts';
+import { walk } from '../history.ts';
 import { importSessions, mergeSessions } from '../proposals/documents.ts';
 import { claimIdOf, randomPartOf, readSecret } from '../token.ts';
 import { type Context, nowOf, pastSnapshot, submit, writtenOf } from './context.ts';

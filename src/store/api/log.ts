@@ -2,7 +2,9 @@ import { sessionByPrefix, wholeId } from '../../core/prefix.ts';
 import { contentsBySession } from '../../core/select.ts';
 import { contentsOf } from '../../core/state.ts';
 import { GitStateError, isGitStateError } from '../../errors.ts';
-import { type HistoryCommit, operationOf, walk } from '../history.ts';
+import { type HistoryCommit, operationOf } from '../commits.ts';
+import { sealOf, wayToEpoch } from '../epochs.ts';
+import { walk } from '../history.ts';
 import { parseMoment } from '../moment.ts';
 import { noStore } from '../moved.ts';
 import { noteAdd } from '../proposals/store.ts';
@@ -59,7 +61,9 @@ export function logMethods(context: Context) {
     const accepts = filterOf(context, await withWholeNames(options));
     const sinceMs = momentOf(options.since);
     let count = 0;
+    let last: HistoryCommit | null = null;
     for await (const commit of walk(history, newest)) {
+      last = commit;
       if (options.after !== undefined && commit.oid.startsWith(options.after)) return;
       if (count >= limit || (sinceMs !== null && commit.author.at * 1000 < sinceMs)) return;
       // Most commits of a long history can be told from their text, without reading the operation.
@@ -68,6 +72,11 @@ export function logMethods(context: Context) {
       if (!accepts.entry(entry)) continue;
       count += 1;
       yield entry;
+    }
+    const seal = await sealOf(engine, last);
+    if (seal !== null) {
+      const behind = `epoch ${seal.epoch} (${seal.commits} commits up to ${seal.tip.slice(0, 12)})`;
+      context.warn(`${behind} is not in this clone; bring it with: ${wayToEpoch(seal)}`);
     }
     if (options.after === undefined) return;
     throw new GitStateError('COMMIT_NOT_FOUND', `no commit '${options.after}' in the history of the state`, {

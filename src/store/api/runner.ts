@@ -6,7 +6,7 @@ import { type Merged, mergeBranch } from '../../git/merge.ts';
 import { listWorktrees, removeWorktree, worktreeStatus } from '../../git/worktrees.ts';
 import { readNote } from '../claim-file.ts';
 import { mergeBase, worktreePath } from '../code.ts';
-import { operationOf, readCommit } from '../history.ts';
+import { operationOf, readCommit } from '../commits.ts';
 import { type Lease, readLease, readLeaseCommit } from '../lease.ts';
 import { featureComplete } from '../proposals/feature.ts';
 import { type RejectedOperation, syncWith } from '../sync.ts';

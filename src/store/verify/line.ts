@@ -1,5 +1,5 @@
 import { GitStateError, isGitStateError } from '../../errors.ts';
-import { type History, type HistoryCommit, readCommit } from '../history.ts';
+import { type History, type HistoryCommit, readCommit } from '../commits.ts';
 
 /** Where the commits that are looked at begin: at the root, behind a commit that was given, at the edge of a shallow
  *  clone, or behind a commit that cannot be read. */

@@ -1,4 +1,4 @@
-import { type History, readCommit } from '../history.ts';
+import { type History, readCommit } from '../commits.ts';
 
 /** As many as fit into a command line with ease. */
 const idsMax = 500;

@@ -7,8 +7,9 @@ import type { State } from '../../core/state.ts';
 import { GitStateError, isGitStateError } from '../../errors.ts';
 import { encodeCommit } from '../../git/commit.ts';
 import { hashObject, type NewObject } from '../../git/objects.ts';
+import { type History, type HistoryCommit, operationOf, readCommit } from '../commits.ts';
+import { keepsFiles, type Seal } from '../epochs.ts';
 import { Facts, withFacts } from '../facts.ts';
-import { type History, type HistoryCommit, operationOf, readCommit } from '../history.ts';
 import { digested, record } from '../record.ts';
 import { emptySnapshot, readSnapshot, type Snapshot } from '../snapshot.ts';
 import type { Problem, ProblemKind } from './problem.ts';
@@ -34,14 +35,16 @@ const pastMax = 8;
 export class Replay {
   readonly #history: History;
   readonly #schema: Schema;
-  readonly #seen = new Set<string>();
+  readonly #seen: Set<string>;
   readonly #past = new Map<string, Snapshot>();
   /** What stands behind the last commit; null where that is no valid state. */
   #snapshot: Snapshot | null;
   #previous: string | null;
 
-  /** @param start the state from which it begins, which is taken as it is. */
-  constructor(history: History, schema: Schema, start: Snapshot) {
+  /** @param start the state from which it begins, which is taken as it is.
+   *  @param seen ids of operations that stand elsewhere in the same history. */
+  constructor(history: History, schema: Schema, start: Snapshot, seen = new Set<string>()) {
+    this.#seen = seen;
     this.#history = history;
     this.#schema = schema;
     this.#snapshot = start;
@@ -131,8 +134,19 @@ export class Replay {
     commit: HistoryCommit,
   ): Promise<Snapshot | null> {
     const parent = commit.parents[0] ?? null;
+    if (operation.type === 'store.seal') return this.#sealedBy(operation.args, commit);
     if (operation.type !== 'state.repair') return before && { ...before, commit: parent };
     return { ...(await this.#stateAt(operation.args.commit)), commit: parent };
+  }
+
+  /** A root goes on from the commit that it sealed. Where that is not here its own files are taken as they stand. */
+  async #sealedBy(seal: Seal, commit: HistoryCommit): Promise<Snapshot> {
+    const here = (await this.#history.reader.info(seal.tip)) !== null;
+    const base = await this.#stateAt(here ? seal.tip : commit.oid);
+    if (here && !(await keepsFiles(this.#history, commit, seal))) {
+      throw new GitStateError('VERIFY_FAILED', `its files are not those of commit ${seal.tip.slice(0, 12)}`);
+    }
+    return { ...base, commit: null };
   }
 
   async #apply(state: State, operation: Operation, schema: number): Promise<State> {

@@ -1,4 +1,4 @@
-import type { History, HistoryCommit } from '../history.ts';
+import type { History, HistoryCommit } from '../commits.ts';
 
 /** Files in which a commit made by hand puts back what stood there earlier, or takes away what has come since: what
  *  happens where somebody commits in a checkout of the branch that has grown old. */

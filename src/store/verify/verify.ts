@@ -3,9 +3,11 @@ import { keyOf } from '../../core/ids.ts';
 import { emptyContents, type State } from '../../core/state.ts';
 import { type GitStateError, isGitStateError } from '../../errors.ts';
 import type { NewObject } from '../../git/objects.ts';
+import { isAncestor } from '../../git/path-history.ts';
 import { checkpointFaults, type Writer, writerByHistory, writerByTag } from '../checkpoint-refs.ts';
+import { type HistoryCommit, readCommit } from '../commits.ts';
 import type { Engine } from '../engine.ts';
-import type { HistoryCommit } from '../history.ts';
+import { isInHistory, rootOf, type Seal, sealOf } from '../epochs.ts';
 import { emptySnapshot, type Snapshot } from '../snapshot.ts';
 import { commitsOf, type Line, lineOf } from './line.ts';
 import { VerifiedMark } from './memory.ts';
@@ -24,6 +26,17 @@ export interface VerifyRange {
   /** Whether commits made by hand count as problems. */
   strict: boolean;
   signatures: boolean;
+  /** Whether it goes on in the epochs before; by itself it does where `from` lies there. */
+  epochs: boolean;
+}
+
+/** One epoch that was looked at. */
+export interface VerifiedEpoch {
+  /** Its number; null for the present one, which has none yet. */
+  epoch: number | null;
+  commits: number;
+  /** Its newest commit that was looked at. */
+  to: string;
 }
 
 export interface Verification {
@@ -41,6 +54,10 @@ export interface Verification {
   manual: number;
   restores: number;
   repairs: number;
+  /** Newest first. */
+  epochs: VerifiedEpoch[];
+  /** The epoch before the oldest of them, which was not looked at; null where there is none. */
+  behind: { epoch: number; here: boolean } | null;
 }
 
 /** Objects that are asked for at a time. */
@@ -48,15 +65,83 @@ const objectsMax = 1024;
 /** More would hide the first. */
 const problemsMax = 100;
 
-/** Replays a range of the history. @throws SCHEMA_TOO_NEW, INVALID_INPUT for a range that is none. */
-export async function verifyHistory(engine: Engine, range: VerifyRange): Promise<Verification> {
+/** Replays a range of the history, one epoch after the other.
+ *  @param bring fetches the epochs before a commit that are not here, where they can be had.
+ *  @throws SCHEMA_TOO_NEW, INVALID_INPUT for a range that is none. */
+export async function verifyHistory(
+  engine: Engine,
+  range: VerifyRange,
+  bring: (tip: string) => Promise<void> = async () => {},
+): Promise<Verification> {
+  if (range.epochs) await bring(range.to);
+  const { repository } = engine;
+  const isFar = async (to: string) =>
+    range.from !== null &&
+    !(await isAncestor(repository, range.from, to)) &&
+    isInHistory(engine, range.from, to);
+  const seen = new Set<string>();
+  let far = await isFar(range.to);
+  let { result, seal } = await verifyEpoch(engine, far ? { ...range, from: null, full: true } : range, {
+    seen,
+    isNewest: true,
+  });
+  while (seal !== null && (range.epochs || far)) {
+    if ((await engine.reader.info(seal.tip)) === null) break;
+    const { tip: to, epoch, commits } = seal;
+    far = await isFar(to);
+    const from = far ? null : range.from;
+    const older = await verifyEpoch(engine, { ...range, to, from, full: true }, { seen, isNewest: false });
+    const counts = older.result.complete && older.result.commits !== commits;
+    result = joined(result, { ...older.result, epochs: [{ ...older.result.epochs[0]!, epoch }] });
+    if (counts) result.problems.push(miscounted(older.result, commits));
+    seal = older.seal;
+  }
+  result.ok = !result.problems.some(({ fails }) => fails);
+  const here = seal !== null && (await engine.reader.info(seal.tip)) !== null;
+  return { ...result, behind: seal === null ? null : { epoch: seal.epoch, here } };
+}
+
+function miscounted({ to, commits }: Verification, said: number): Problem {
+  const message = `its epoch has ${commits} commits, not ${said} as the seal says`;
+  return { commit: to, kind: 'operation', fails: true, message, subject: null };
+}
+
+/** What was found in two epochs; that of the older one comes first. */
+function joined(newer: Verification, older: Verification): Verification {
+  const sum = (key: 'commits' | 'operations' | 'manual' | 'restores' | 'repairs') => newer[key] + older[key];
+  return {
+    ...newer,
+    commits: sum('commits'),
+    operations: sum('operations'),
+    manual: sum('manual'),
+    restores: sum('restores'),
+    repairs: sum('repairs'),
+    problems: [...older.problems, ...newer.problems],
+    from: older.from,
+    complete: newer.complete && older.complete,
+    epochs: [...newer.epochs, ...older.epochs],
+  };
+}
+
+interface EpochRun {
+  result: Verification;
+  /** What the root sealed, where the run came to it. */
+  seal: Seal | null;
+}
+
+/** Replays the part of a range that lies in the epoch of its end. */
+async function verifyEpoch(
+  engine: Engine,
+  range: VerifyRange,
+  { seen, isNewest }: { seen: Set<string>; isNewest: boolean },
+): Promise<EpochRun> {
   const history = { reader: engine.reader, repository: engine.repository };
   const mark = new VerifiedMark(engine.cacheDirectory, engine.branchRef);
   const remembered = range.full || range.from !== null ? null : await usableMark(engine, mark, range.to);
   const line = await lineOf(history, range.to, range.from ?? remembered);
   const run = new Run(engine, range);
   const start = await run.begin(line);
-  const replay = new Replay(history, engine.schema, start);
+  const replay = new Replay(history, engine.schema, start, seen);
   const oids = start.commit !== null && line.start.kind === 'shallow' ? line.oids.slice(1) : line.oids;
   try {
     for await (const commit of commitsOf(history, oids)) {
@@ -69,13 +154,16 @@ export async function verifyHistory(engine: Engine, range: VerifyRange): Promise
   if (line.start.kind === 'base') await run.checkRepeated(line.start.commit);
   const end = replay.snapshot;
   const reached = run.result.commits === oids.length;
-  if (end && reached) await run.checkEnd(end);
+  if (end && reached) await run.checkEnd(end, { withRefs: isNewest });
   if (range.signatures) run.add(...(await signatureProblems(engine.repository, line.oids)));
   const complete = reached && (line.start.kind === 'root' || (remembered !== null && range.from === null));
   const result = run.conclude(complete);
   const sound = range.from === null ? run.lastSound : null;
-  if (sound !== null && (line.start.kind === 'root' || remembered !== null)) await mark.write(sound);
-  return result;
+  if (isNewest && sound !== null && (line.start.kind === 'root' || remembered !== null))
+    await mark.write(sound);
+  const root =
+    line.start.kind === 'root' ? line.oids[0] : remembered && (await rootOf(history, range.to))?.oid;
+  return { result, seal: await sealOf(history, root ? await readCommit(engine.reader, root) : null) };
 }
 
 /** The commit up to which was verified before; null where it does not lie in this history. */
@@ -123,6 +211,8 @@ class Run {
       manual: 0,
       restores: 0,
       repairs: 0,
+      epochs: [],
+      behind: null,
     };
   }
 
@@ -176,6 +266,8 @@ class Run {
       result.repairs += 1;
       this.#forgive(operation.args.commit, commit.oid);
     }
+    // The root of an epoch writes no checkpoint; it says who did.
+    if (snapshot && operation?.type === 'store.seal') this.#before = snapshot.state;
     if (snapshot) this.#noteWriters(snapshot.state, { commit: commit.oid, author: commit.author });
     await this.#expect(objects, step);
   }
@@ -255,7 +347,7 @@ class Run {
   }
 
   /** The newest state is read from its files, and the refs beside the branch are compared with it. */
-  async checkEnd(end: Snapshot): Promise<void> {
+  async checkEnd(end: Snapshot, { withRefs }: { withRefs: boolean }): Promise<void> {
     await this.#asking;
     await this.#askForObjects(this.#objects.splice(0));
     const { reader, repository, refs, schema, tagPrefix } = this.#engine;
@@ -267,6 +359,7 @@ class Run {
       this.failed(error);
       return;
     }
+    if (!withRefs) return;
     const writersOf = async (session: string, checkpoint: Checkpoint) => {
       const written = this.#writers.get(`${keyOf(session)} ${keyOf(checkpoint.name)}`);
       const tagged = await writerByTag(history, session, checkpoint);
@@ -316,6 +409,7 @@ class Run {
     const byHand = (problem: Problem) => problem.kind === 'foreign' || problem.kind === 'takes_back';
     if (strict) for (const problem of result.problems) if (byHand(problem)) problem.fails = true;
     result.complete = complete;
+    result.epochs = [{ epoch: null, commits: result.commits, to: this.#range.to }];
     result.ok = !result.problems.some(({ fails }) => fails);
     return result;
   }
