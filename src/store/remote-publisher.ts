@@ -84,7 +84,6 @@ class RemoteTransaction implements Transaction {
   readonly #deferrable: Deferrable | null;
   #standing!: Standing;
   #fresh = false;
-  #mustFetch = false;
   /** How long a lost push and the fetch after it took. */
   #exchangeMs = 0;
   #contended = 0;
@@ -100,7 +99,7 @@ class RemoteTransaction implements Transaction {
     const remote = this.#remote;
     this.#standing = await remote.standing();
     const unknown = this.#standing.seen === null;
-    if (!this.#fresh && (this.#mustFetch || unknown || searching)) await this.#fetch();
+    if (!this.#fresh && (unknown || searching)) await this.#fetch();
     if (searching) await this.#bringHistory();
     requireRelated(remote.name, this.#standing);
     const { publication, rejected } = await beginOn(this.#engine, this.#standing, wanted);
@@ -145,7 +144,6 @@ class RemoteTransaction implements Transaction {
   async #fetch(): Promise<void> {
     await this.#remote.fetch();
     this.#fresh = true;
-    this.#mustFetch = false;
     this.#standing = await this.#remote.standing();
   }
 
