@@ -1,16 +1,14 @@
 import { z } from 'zod';
 import type { Feature, Holder, Session } from '../../core/entities.ts';
 import type { WorkerId } from '../../core/ids.ts';
-import { holderDetails } from '../../core/rules.ts';
 import { heldBy } from '../../core/select.ts';
 import { type Contents, contentsOf, requireActiveSession, requireFeature } from '../../core/state.ts';
 import { Duration, leaseEndOf } from '../../core/time.ts';
-import { GitStateError } from '../../errors.ts';
 import { type Decision, proposal, type View } from '../proposal.ts';
 import { claimIdOf, parseToken } from '../token.ts';
 import { choiceFields, choose } from './choice.ts';
 import { codeFor } from './claim-code.ts';
-import { judge } from './judgement.ts';
+import { evidenceOf, judge, stillClaimed } from './judgement.ts';
 import { leaseMs, renew } from './renewal.ts';
 import { featureScope, sessionOf } from './scope.ts';
 
@@ -75,23 +73,13 @@ function freeName({ derivedWorker }: View, contents: Contents): WorkerId {
 /** The evidence that allows to take a claim over. @throws ALREADY_CLAIMED while it is live, or its lease is judged by a
  *  doubtful clock, and nothing forces it. */
 function takeoverOf(view: View, session: Session, feature: Feature, { force }: ClaimRequest) {
-  const { state, lease, end, doubt } = judge(view, session, feature);
-  if ((state === 'live' || doubt !== null) && !force) {
-    throw new GitStateError(
-      'ALREADY_CLAIMED',
-      `feature '${feature.id}' is claimed by '${feature.worker_id}' until ${end}`,
-      {
-        hint: doubt ?? 'take another one: `git state claim` without an id gives the next that is ready',
-        details: { ...holderDetails(feature), expires_at: end },
-      },
-    );
-  }
-  return {
-    reason: state === 'live' || doubt !== null ? ('forced' as const) : state,
-    worker: feature.worker_id!,
-    claim: feature.claim!.id,
-    lease: (lease?.oid ?? null) as never,
-    lease_end: end,
-    now: leaseEndOf(view.nowMs),
-  };
+  const judged = judge(view, session, feature);
+  const { state, doubt } = judged;
+  if (state !== 'live' && doubt === null) return evidenceOf(view, feature, judged, state);
+  if (force) return evidenceOf(view, feature, judged, 'forced');
+  throw stillClaimed(
+    feature,
+    judged,
+    'take another one: `git state claim` without an id gives the next that is ready',
+  );
 }

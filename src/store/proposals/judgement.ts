@@ -1,7 +1,9 @@
 import type { Feature, Session } from '../../core/entities.ts';
+import { holderDetails } from '../../core/rules.ts';
 import { claimedFeatures } from '../../core/select.ts';
 import { contentsOf } from '../../core/state.ts';
-import { millisecondsOf } from '../../core/time.ts';
+import { leaseEndOf, millisecondsOf } from '../../core/time.ts';
+import { GitStateError } from '../../errors.ts';
 import { clocksDiffer } from '../clocks.ts';
 import { type Judgement, judgeClaim } from '../lease.ts';
 import type { View } from '../proposal.ts';
@@ -23,6 +25,32 @@ export function judge(view: View, session: Session, feature: Feature): Judged {
 export function isOver(view: View, session: Session, feature: Feature): boolean {
   const { state, doubt } = judge(view, session, feature);
   return state !== 'live' && doubt === null;
+}
+
+/** What was judged of a claim that ends: leases lie outside the state, so it travels with the operation. */
+export function evidenceOf<R extends string>(
+  view: View,
+  feature: Feature,
+  { lease, end }: Judged,
+  reason: R,
+) {
+  return {
+    reason,
+    worker: feature.worker_id!,
+    claim: feature.claim!.id,
+    lease: (lease?.oid ?? null) as never,
+    lease_end: end,
+    now: leaseEndOf(view.nowMs),
+  };
+}
+
+/** The refusal where a claim is live, or its lease is judged by a doubtful clock. */
+export function stillClaimed(feature: Feature, { end, doubt }: Judged, hint: string): GitStateError {
+  return new GitStateError(
+    'ALREADY_CLAIMED',
+    `feature '${feature.id}' is claimed by '${feature.worker_id}' until ${end}`,
+    { hint: doubt ?? hint, details: { ...holderDetails(feature), expires_at: end } },
+  );
 }
 
 /** Commits are no younger than now, unless the clock that made them or our own is wrong. */

@@ -3,28 +3,19 @@ import type { FeatureId } from '../../core/ids.ts';
 import { GivenPreset } from '../../core/presets.ts';
 import { claimedFeatures, contentsBySession, updatedAt } from '../../core/select.ts';
 import { contentsOf, requireStore } from '../../core/state.ts';
-import { Duration, instantOf, leaseEndOf, parseDuration } from '../../core/time.ts';
+import { Duration, instantOf, parseDuration } from '../../core/time.ts';
 import { GitStateError } from '../../errors.ts';
 import { proposal, type View } from '../proposal.ts';
-import { isOver, judge } from './judgement.ts';
+import { evidenceOf, isOver, judge } from './judgement.ts';
 import { readableSessionOf, scope, type sessionOf } from './scope.ts';
 
 /** Claims of a session that are over, with what was judged. */
 export function overdueClaims(view: View, session: ReturnType<typeof sessionOf>) {
   return claimedFeatures(contentsOf(view.state, session.id)).flatMap((feature) => {
-    const { state, lease, end, doubt } = judge(view, session, feature);
+    const judged = judge(view, session, feature);
+    const { state, doubt } = judged;
     if (state === 'live' || doubt !== null) return [];
-    return [
-      {
-        feature: feature.id,
-        reason: state,
-        worker: feature.worker_id!,
-        claim: feature.claim!.id,
-        lease: (lease?.oid ?? null) as never,
-        lease_end: end,
-        now: leaseEndOf(view.nowMs),
-      },
-    ];
+    return [{ feature: feature.id, ...evidenceOf(view, feature, judged, state) }];
   });
 }
 

@@ -1,13 +1,12 @@
 import { z } from 'zod';
 import type { Checkpoint, CodeHead, Feature, Session } from '../../core/entities.ts';
 import { checkpointByPrefix, featureByPrefix } from '../../core/prefix.ts';
-import { holderDetails, invalidTransition } from '../../core/rules.ts';
+import { invalidTransition } from '../../core/rules.ts';
 import { checkpointsOf, recordedHead } from '../../core/select.ts';
 import { contentsOf, type State } from '../../core/state.ts';
-import { leaseEndOf } from '../../core/time.ts';
 import { GitStateError } from '../../errors.ts';
 import { type Decision, proposal, type View } from '../proposal.ts';
-import { judge } from './judgement.ts';
+import { evidenceOf, judge, stillClaimed } from './judgement.ts';
 import { readableSessionOf, scope } from './scope.ts';
 
 const Name = z.string().min(1).max(280);
@@ -77,25 +76,14 @@ export const resume = proposal('resume', request, (asked, view): Decision => {
 
 /** @throws ALREADY_CLAIMED while the claim is live */
 function evidenceAgainst(view: View, session: Session, feature: Feature) {
-  const { state, lease, end, doubt } = judge(view, session, feature);
-  if (state === 'live' || doubt !== null) {
-    throw new GitStateError(
-      'ALREADY_CLAIMED',
-      `feature '${feature.id}' is claimed by '${feature.worker_id}' until ${end}`,
-      {
-        hint: doubt ?? 'nothing has to be resumed while its holder works; see `git state status`',
-        details: { ...holderDetails(feature), expires_at: end },
-      },
-    );
-  }
-  return {
-    reason: state,
-    worker: feature.worker_id!,
-    claim: feature.claim!.id,
-    lease: (lease?.oid ?? null) as never,
-    lease_end: end,
-    now: leaseEndOf(view.nowMs),
-  };
+  const judged = judge(view, session, feature);
+  const { state, doubt } = judged;
+  if (state !== 'live' && doubt === null) return evidenceOf(view, feature, judged, state);
+  throw stillClaimed(
+    feature,
+    judged,
+    'nothing has to be resumed while its holder works; see `git state status`',
+  );
 }
 
 function finished({ id, status }: Feature): GitStateError {
