@@ -4,7 +4,8 @@ import { rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { GitStateError, isGitStateError } from '../errors.ts';
+import { isGitStateError } from '../errors.ts';
+import { cannotWrite } from './text-file.ts';
 
 /** Writes a stream to a file beside `path` and renames it, so that nobody meets half of it. @returns bytes written.
  *  @throws INVALID_INPUT where no file can be written there */
@@ -17,15 +18,7 @@ export async function writeStream(path: string, bytes: Readable): Promise<number
   } catch (error) {
     await rm(fresh, { force: true });
     if (isGitStateError(error)) throw error;
-    const { code } = error as NodeJS.ErrnoException;
-    throw new GitStateError(
-      code === 'ENOSPC' ? 'DISK_FULL' : 'INVALID_INPUT',
-      `cannot write '${path}': ${code}`,
-      {
-        hint: 'give --output a file in a folder that can be written to',
-        cause: error,
-      },
-    );
+    throw cannotWrite(path, error);
   }
   return file.bytesWritten;
 }

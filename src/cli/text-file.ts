@@ -10,14 +10,16 @@ export async function writeText(path: string, text: string): Promise<void> {
     await mkdir(dirname(path), { recursive: true });
     await writeFileAtomic(path, text);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new GitStateError(
-      code === 'ENOSPC' ? 'DISK_FULL' : 'INVALID_INPUT',
-      `cannot write '${path}': ${code}`,
-      {
-        hint: 'give --output a file in a folder that can be written to',
-        cause: error,
-      },
-    );
+    throw cannotWrite(path, error);
   }
+}
+
+/** Says why a file that the user named could not be written. */
+export function cannotWrite(path: string, error: unknown): GitStateError {
+  const { code } = error as NodeJS.ErrnoException;
+  const kind = code === 'ENOSPC' ? 'DISK_FULL' : 'INVALID_INPUT';
+  return new GitStateError(kind, `cannot write '${path}': ${code}`, {
+    hint: 'give --output a file in a folder that can be written to',
+    cause: error,
+  });
 }
