@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import * as esbuild from 'esbuild';
@@ -22,7 +23,6 @@ const common = {
   bundle: true,
   platform: 'node',
   target: 'node20',
-  format: 'cjs',
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: 'none',
@@ -30,24 +30,27 @@ const common = {
   write: false,
 };
 
+/** Chunks load each other with `require`, so that no module loader of Node.js is needed. */
+const chunkFormat = {
+  format: 'cjs',
+  platform: 'node',
+  target: 'node20',
+  supported: { 'dynamic-import': false },
+  minifySyntax: true,
+  minifyWhitespace: true,
+};
+
 /** The command is two files, so that it starts fast: a small one that is run, and one with everything else, packages
- *  included, of which the first keeps the compiled form. Each command's code runs only when used. */
+ *  included, of which the first keeps the compiled form. */
 export async function buildCommand() {
   const { version } = JSON.parse(await readFile(`${root}package.json`, 'utf8'));
   // One script has no module's address.
   const define = { GITSTATE_VERSION: JSON.stringify(version), 'import.meta.url': 'undefined' };
-  const bundle = await esbuild.build({
-    ...common,
-    define,
-    entryPoints: [`${root}src/cli/program.ts`],
-    plugins: [withoutLocales],
-    banner: { js: '(function (exports, require, module, __filename, __dirname) {' },
-    footer: { js: '})' },
-  });
-  const { contents } = bundle.outputFiles[0];
+  const contents = await bundleOf(define);
   const name = `command-${createHash('sha256').update(contents).digest('hex').slice(0, 16)}.cjs`;
   const entry = await esbuild.build({
     ...common,
+    format: 'cjs',
     define: { ...define, GITSTATE_BUNDLE: JSON.stringify(name) },
     entryPoints: [`${root}src/cli/main.ts`],
     banner: { js: '#!/usr/bin/env node' },
@@ -55,6 +58,39 @@ export async function buildCommand() {
   await replace(name, contents, 0o644);
   await replace('git-state.cjs', entry.outputFiles[0].contents, 0o755);
   await removeOthers(name);
+}
+
+/** Everything but the first file as one function: a CommonJS module of chunks, each a function by itself that runs when
+ *  a command first needs it. Modules that are always needed together share a chunk, and what nobody uses is left out. */
+async function bundleOf(define) {
+  const { outputFiles } = await esbuild.build({
+    ...common,
+    format: 'esm',
+    splitting: true,
+    outdir: 'chunks',
+    define,
+    entryPoints: [`${root}src/cli/program.ts`],
+    plugins: [withoutLocales],
+  });
+  const chunks = await Promise.all(
+    outputFiles.map(async ({ path, text }) => {
+      const { code } = await esbuild.transform(text, chunkFormat);
+      return `${JSON.stringify(`./${basename(path)}`)}(exports, require, module) {${code}}`;
+    }),
+  );
+  return `(function (exports, nodeRequire, module, __filename, __dirname) {
+const chunks = {${chunks.join(',\n')}};
+const loaded = {};
+const require = (name) => {
+  if (!Object.hasOwn(chunks, name)) return nodeRequire(name);
+  if (loaded[name] === undefined) {
+    loaded[name] = { exports: {} };
+    chunks[name](loaded[name].exports, require, loaded[name]);
+  }
+  return loaded[name].exports;
+};
+module.exports = require('./program.js');
+})`;
 }
 
 /** In one step, so that nobody who runs it meanwhile meets half of it. */

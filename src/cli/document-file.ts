@@ -59,7 +59,7 @@ function parseJson(source: string, { what, shape }: DocumentOptions): unknown {
 
 /** YAML 1.2. */
 async function parseYaml(source: string, { what, shape, isText }: DocumentOptions): Promise<unknown> {
-  const { isMap, isScalar, parseDocument, visit } = await import('yaml');
+  const { isMap, isScalar, parseDocument, visit } = await import('./yaml.ts');
   const invalid = (message: string) =>
     new GitStateError('INVALID_INPUT', `the ${what} is no valid YAML: ${message}`, { hint: shape });
   const document = parseDocument(source, { version: '1.2', uniqueKeys: true });

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { Checkpoint, CostSheet, Feature, Preset, Session, StoreInfo, Worker } from '../core/entities.ts';
 import { keyOf } from '../core/ids.ts';
 import { type JsonValue, jsonDepthMax, jsonFault } from '../core/json.ts';

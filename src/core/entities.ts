@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { CheckpointName, ClaimId, FeatureId, Oid, PresetName, SessionId, StepName, WorkerId } from './ids.ts';
 import { Json, JsonRecord, PlainNumber, recordOf, Text } from './json.ts';
 import { Amount, SignedAmount } from './money.ts';

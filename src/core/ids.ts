@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The one rule for every id. Ids become file names and parts of ref names, on case-insensitive disks too. */
 const idPattern = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;

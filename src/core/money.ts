@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { unsigned } from './json.ts';
 
 /** Amounts are decimals with at most six places. They are added as whole millionths, so 0.1 + 0.2 is 0.3. */

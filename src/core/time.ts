@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** A moment as it is stored: ISO 8601, UTC, whole seconds, `Z`. */
 export const Instant = z

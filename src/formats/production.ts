@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { openingOf, totalCost } from '../core/costs.ts';
 import { Session } from '../core/entities.ts';
 import { keyOf, SessionId } from '../core/ids.ts';

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { keyOf } from '../core/ids.ts';
 import { type JsonObject, JsonRecord, type JsonValue, jsonDepthMax, jsonFault } from '../core/json.ts';
 import { type Instant, parseInstant } from '../core/time.ts';

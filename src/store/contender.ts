@@ -1,5 +1,5 @@
 import { lstatSync, readFileSync, unlinkSync } from 'node:fs';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Env, type Liveness, livenessOf, type ProcessIdentity } from '../env.ts';
 import type { NotedChild } from './ref-lock.ts';
 

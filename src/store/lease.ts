@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { leaseRef } from '../codec/tag.ts';
 import type { Feature } from '../core/entities.ts';
 import { ClaimId, WorkerId } from '../core/ids.ts';

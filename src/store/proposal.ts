@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { Feature } from '../core/entities.ts';
 import type { SessionId, WorkerId } from '../core/ids.ts';
 import type { Operation, OperationOf, OperationType } from '../core/operation.ts';

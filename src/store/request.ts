@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { type JsonValue, jsonDepthMax, jsonFault, sortKeys } from '../core/json.ts';
 import { GitStateError } from '../errors.ts';
 import type { Proposal } from './proposal.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CodeHead, Feature } from '../../core/entities.ts';
 import { CheckpointName, FeatureId, idFault, type Oid, StepName } from '../../core/ids.ts';
 import { Json } from '../../core/json.ts';

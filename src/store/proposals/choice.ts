@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { pauseEndOf } from '../../core/backoff.ts';
 import { budgetExceeded, neverStopped, stopsOn } from '../../core/budgets.ts';
 import type { Feature, Session } from '../../core/entities.ts';

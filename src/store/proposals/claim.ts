@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Feature, Holder, Session } from '../../core/entities.ts';
 import type { WorkerId } from '../../core/ids.ts';
 import { heldBy } from '../../core/select.ts';

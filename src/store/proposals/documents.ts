@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Oid, SessionId } from '../../core/ids.ts';
 import { ImportedSession } from '../../core/operations/store-import.ts';
 import { contentsOf, findFeature, findSession, type State } from '../../core/state.ts';

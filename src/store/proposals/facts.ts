@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { budgetOf } from '../../core/budgets.ts';
 import { entryWithKey, tallyFor } from '../../core/costs.ts';
 import { type Feature, type Session, Tokens } from '../../core/entities.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Feature, FeatureStatus, Phase } from '../../core/entities.ts';
 import { FeatureId, StepName } from '../../core/ids.ts';
 import { type JsonObject, JsonRecord, type JsonValue, Text } from '../../core/json.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { FeatureId } from '../../core/ids.ts';
 import { GivenPreset } from '../../core/presets.ts';
 import { claimedFeatures, contentsBySession, updatedAt } from '../../core/select.ts';

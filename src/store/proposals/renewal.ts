@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Feature, Session } from '../../core/entities.ts';
 import { holderDetails, invalidTransition, requireRight } from '../../core/rules.ts';
 import { Duration, leaseEndOf, parseDuration } from '../../core/time.ts';

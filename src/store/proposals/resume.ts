@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Checkpoint, CodeHead, Feature, Session } from '../../core/entities.ts';
 import { checkpointByPrefix, featureByPrefix } from '../../core/prefix.ts';
 import { invalidTransition } from '../../core/rules.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Feature, Session } from '../../core/entities.ts';
 import { FeatureId, SessionId, WorkerId } from '../../core/ids.ts';
 import type { Right } from '../../core/rules.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Oid } from '../../core/ids.ts';
 import { contentsBySession } from '../../core/select.ts';
 import { requireStore } from '../../core/state.ts';

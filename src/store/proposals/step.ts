@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CodeHead, Feature, Session } from '../../core/entities.ts';
 import { type Oid, StepName } from '../../core/ids.ts';
 import { Text } from '../../core/json.ts';

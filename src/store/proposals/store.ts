@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { FeatureId, type Oid, type PresetName, type SessionId } from '../../core/ids.ts';
 import { Text } from '../../core/json.ts';
 import { noteLevels } from '../../core/operations/note-add.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type FeatureId, keyOf, type Oid } from '../../core/ids.ts';
 import { requireUndoable } from '../../core/operations/state-undo.ts';
 import { invalidTransition, type Right } from '../../core/rules.ts';
