@@ -11,7 +11,7 @@ const keys = new Set<string>(Preset.keyof().options);
 
 /** Whether `--preset` was given a file: one that is there, or a name that only a file has. */
 export function isPresetFile(given: string, cwd: string): boolean {
-  if (builtInPresets.some(({ name }) => name === given)) return false;
+  if (builtInPresets().some(({ name }) => name === given)) return false;
   if (/\.(json|ya?ml)$/i.test(given)) return true;
   return statSync(resolve(cwd, given), { throwIfNoEntry: false })?.isFile() === true;
 }

@@ -14,7 +14,7 @@ import { exportDocument } from './documents.ts';
  *  objects; errors are GitStateErrors. */
 
 /** Steps of a feature, in order. */
-export const STEPS: readonly string[] = builtInPresets.find(({ name }) => name === 'orchestrator')!.steps;
+export const STEPS: readonly string[] = builtInPresets().find(({ name }) => name === 'orchestrator')!.steps;
 export const FEATURE_STATUSES = ['pending', 'in_progress', 'completed', 'failed'] as const;
 export const WORKER_STATUSES = ['idle', 'busy'] as const;
 

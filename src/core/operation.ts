@@ -1,7 +1,8 @@
-import { z } from 'zod';
+import type * as z from 'zod';
 import { ArtifactPut } from './operations/artifact-put.ts';
 import { CheckpointCreate, CheckpointDelete } from './operations/checkpoint.ts';
 import { CostAdd, CostSet } from './operations/cost.ts';
+import type { OperationIn } from './operations/define.ts';
 import { FeatureAdd, PlanLoad } from './operations/feature-add.ts';
 import { FeatureArchive } from './operations/feature-archive.ts';
 import { FeatureClaim } from './operations/feature-claim.ts';
@@ -30,7 +31,7 @@ import { StoreMigrate } from './operations/store-migrate.ts';
 import { StoreSeal } from './operations/store-seal.ts';
 
 /** Every validated mutation. One operation is one commit, and the commit carries it whole. */
-export const Operation = z.discriminatedUnion('type', [
+const declared = [
   StoreInit,
   SessionStart,
   SessionUpdate,
@@ -69,9 +70,28 @@ export const Operation = z.discriminatedUnion('type', [
   StoreImport,
   StoreMigrate,
   StoreSeal,
-]);
-export type Operation = z.infer<typeof Operation>;
+] as const;
+
+export type Operation = OperationIn<(typeof declared)[number]>;
 export type OperationType = Operation['type'];
 export type OperationOf<T extends OperationType> = Extract<Operation, { type: T }>;
 
-export const operationTypes = Operation.options.map((option) => option.shape.type.value) as OperationType[];
+export const operationTypes: readonly OperationType[] = declared.map(({ type }) => type);
+
+interface Unchecked {
+  /** One of `operationTypes`. */
+  type: string;
+  [field: string]: unknown;
+}
+
+function schemaOf({ type }: Unchecked): z.ZodType<Operation> {
+  const found = declared.find((one) => one.type === type);
+  if (!found) throw new TypeError(`no type of operation: '${type}'`);
+  return found.schema;
+}
+
+/** Checks what is to be an operation. */
+export const Operation = {
+  parse: (value: Unchecked): Operation => schemaOf(value).parse(value),
+  safeParse: (value: Unchecked) => schemaOf(value).safeParse(value),
+};

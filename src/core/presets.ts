@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { GitStateError } from '../errors.ts';
 import { Budgets, Preset } from './entities.ts';
 import { keyOf } from './ids.ts';
@@ -15,7 +15,7 @@ const common = {
 };
 
 /** The presets that come with gitstate, in the form in which users write their own. */
-export const builtInPresets: readonly Preset[] = [
+const builtIn = [
   { ...common, name: 'none' },
   { ...common, name: 'parallel-dev' },
   {
@@ -32,20 +32,28 @@ export const builtInPresets: readonly Preset[] = [
     auto_checkpoints: true,
     session_id: 'production',
   },
-].map((preset) => Preset.parse(preset));
+];
+
+let parsed: readonly Preset[] | undefined;
+
+/** Most commands start no session, and so need none of them. */
+export function builtInPresets(): readonly Preset[] {
+  parsed ??= builtIn.map((preset) => Preset.parse(preset));
+  return parsed;
+}
 
 /** A preset as people write it: what is left out is as in `none`. */
 export const GivenPreset = Preset.partial()
   .extend({ budgets: Budgets.partial().optional() })
   .transform((given): Preset => {
-    const [plain] = builtInPresets as [Preset];
+    const [plain] = builtInPresets() as [Preset];
     return { ...plain, ...given, budgets: { ...plain.budgets, ...given.budgets } };
   });
 export type GivenPreset = z.input<typeof GivenPreset>;
 
 export function findPreset(state: State, name: string | null): Preset | undefined {
   const wanted = keyOf(name ?? 'none');
-  return builtInPresets.find((preset) => preset.name === wanted) ?? state.presets.get(wanted);
+  return builtInPresets().find((preset) => preset.name === wanted) ?? state.presets.get(wanted);
 }
 
 /** The preset of a name, built in or kept in the store; null means the one without steps and budgets.
@@ -54,7 +62,7 @@ export function requirePreset(state: State, name: string | null): Preset {
   const found = findPreset(state, name);
   if (found) return found;
   const known = [
-    ...builtInPresets.map((preset) => preset.name),
+    ...builtInPresets().map((preset) => preset.name),
     ...[...state.presets.values()].map((p) => p.name),
   ];
   throw new GitStateError('INVALID_INPUT', `no preset '${name}'`, {

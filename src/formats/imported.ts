@@ -55,7 +55,7 @@ export function sessionFrom(
     recovered_at?: Instant | null;
   },
 ): Session {
-  const { name, session_id, lease, ...rules } = builtInPresets.find((known) => known.name === preset)!;
+  const { name, session_id, lease, ...rules } = builtInPresets().find((known) => known.name === preset)!;
   const budgets: Budgets = rules.budgets;
   return {
     ...rules,

@@ -62,7 +62,7 @@ function everything(): State {
       costs: costs.with('2026-03-01/a.b', { entries } as never),
       artifacts: artifacts.with(file.path, file),
     }),
-    presets: scene.state.presets.with('mine', { ...builtInPresets[0]!, name: 'mine' as never }),
+    presets: scene.state.presets.with('mine', { ...builtInPresets()[0]!, name: 'mine' as never }),
   };
 }
 

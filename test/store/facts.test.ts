@@ -276,7 +276,7 @@ test('a preset of the users own is kept in the store', async () => {
   };
   expect(await store.presetPut({ preset })).toMatchObject({ ...preset, changed: true });
   expect(Object.keys(await store.presetPut({ preset: { ...preset, max_retries: 2 } }))).toEqual([
-    ...Object.keys(builtInPresets[0]!),
+    ...Object.keys(builtInPresets()[0]!),
     ...['commit', 'changed', 'durability'],
   ]);
   await store.presetPut({ preset });

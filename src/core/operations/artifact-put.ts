@@ -1,8 +1,8 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { FeatureId, idFault, Oid, StepName } from '../ids.ts';
 import { requireRight, requireStep } from '../rules.ts';
 import { contentsOf, putContents, putFeature, requireFeature, requireSession, type State } from '../state.ts';
-import { right, sessionOperation } from './define.ts';
+import { type OperationIn, right, sessionOperation } from './define.ts';
 
 const partPattern = /^[A-Za-z0-9][A-Za-z0-9 ._-]*$/;
 
@@ -24,13 +24,13 @@ export const ArtifactPath = z.string().superRefine((path, context) => {
 });
 
 /** Files that a step produced are kept with the state; the bytes are stored before, and named by their blobs. */
-export const ArtifactPut = sessionOperation('artifact.put', {
+export const ArtifactPut = sessionOperation('artifact.put', () => ({
   feature: FeatureId,
   step: StepName,
   files: z.array(z.strictObject({ path: ArtifactPath, oid: Oid, size: z.int().min(0) })).min(1),
   ...right,
-});
-export type ArtifactPut = z.infer<typeof ArtifactPut>;
+}));
+export type ArtifactPut = OperationIn<typeof ArtifactPut>;
 
 /** @throws FEATURE_NOT_FOUND, STEP_NOT_FOUND, NOT_HOLDER, STALE_TOKEN */
 export function applyArtifactPut(state: State, { session, args, at }: ArtifactPut): State {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { GitStateError } from '../../errors.ts';
 import { CodeHead } from '../entities.ts';
 import { CheckpointName, FeatureId, idFault, keyOf, Oid, StepName } from '../ids.ts';
@@ -14,10 +14,10 @@ import {
   requireSession,
   type State,
 } from '../state.ts';
-import { sessionOperation } from './define.ts';
+import { type OperationIn, sessionOperation } from './define.ts';
 
 /** A named point to come back to. */
-export const CheckpointCreate = sessionOperation('checkpoint.create', {
+export const CheckpointCreate = sessionOperation('checkpoint.create', () => ({
   /** Longer names, and those with a number behind `~`, are for automatic checkpoints. */
   name: CheckpointName.refine((name) => idFault(name) === null, 'is no name of a checkpoint'),
   /** An older commit that the checkpoint names; null for the commit of this operation. */
@@ -31,12 +31,12 @@ export const CheckpointCreate = sessionOperation('checkpoint.create', {
   replaces: z.literal(true).optional(),
   /** As completing a step makes it: without a tag, and named by its step. */
   automatic: z.literal(true).optional(),
-});
-export type CheckpointCreate = z.infer<typeof CheckpointCreate>;
+}));
+export type CheckpointCreate = OperationIn<typeof CheckpointCreate>;
 
 /** A checkpoint's name is given up; the commit stays in the history. */
-export const CheckpointDelete = sessionOperation('checkpoint.delete', { name: CheckpointName });
-export type CheckpointDelete = z.infer<typeof CheckpointDelete>;
+export const CheckpointDelete = sessionOperation('checkpoint.delete', () => ({ name: CheckpointName }));
+export type CheckpointDelete = OperationIn<typeof CheckpointDelete>;
 
 /** @throws SESSION_NOT_FOUND, FEATURE_NOT_FOUND, STEP_NOT_FOUND, ALREADY_EXISTS */
 export function applyCheckpointCreate(state: State, { session, args, at }: CheckpointCreate): State {

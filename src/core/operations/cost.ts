@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { addCostEntry, entryWithKey } from '../costs.ts';
 import { type CostEntry, Tokens } from '../entities.ts';
 import { FeatureId, StepName, WorkerId } from '../ids.ts';
@@ -6,7 +6,7 @@ import { Text } from '../json.ts';
 import { SignedAmount } from '../money.ts';
 import { requireStep } from '../rules.ts';
 import { contentsOf, putContents, putFeature, requireFeature, requireSession, type State } from '../state.ts';
-import { sessionOperation } from './define.ts';
+import { type OperationIn, sessionOperation } from './define.ts';
 
 const spent = {
   feature: FeatureId,
@@ -23,11 +23,11 @@ const spent = {
 };
 
 /** Money was spent, or tokens; a fact that is never refused, whatever the feature's status and claim. */
-export const CostAdd = sessionOperation('cost.add', spent);
+export const CostAdd = sessionOperation('cost.add', () => spent);
 /** The total of a step is set: the entry is the difference, which may be negative. */
-export const CostSet = sessionOperation('cost.set', spent);
-export type CostAdd = z.infer<typeof CostAdd>;
-export type CostSet = z.infer<typeof CostSet>;
+export const CostSet = sessionOperation('cost.set', () => spent);
+export type CostAdd = OperationIn<typeof CostAdd>;
+export type CostSet = OperationIn<typeof CostSet>;
 
 /** Returns `state` with one entry more; the same state where an entry of the same key stands already.
  *  @throws FEATURE_NOT_FOUND, STEP_NOT_FOUND */

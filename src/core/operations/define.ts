@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ClaimId, OperationId, SessionId, WorkerId } from '../ids.ts';
 import { Text } from '../json.ts';
 import { Instant } from '../time.ts';
@@ -16,23 +16,46 @@ const common = {
     .nullable(),
 };
 
+/** A type of operation. Its schema is made when it is first asked for: there are many types, and a command meets one or
+ *  two of them. */
+export class Declared<T extends string, S> {
+  readonly type: T;
+  readonly #make: () => S;
+  #schema: S | undefined;
+
+  constructor(type: T, make: () => S) {
+    this.type = type;
+    this.#make = make;
+  }
+
+  get schema(): S {
+    this.#schema ??= this.#make();
+    return this.#schema;
+  }
+}
+
+/** The operations of a declared type. */
+export type OperationIn<D extends { schema: z.ZodType }> = z.infer<D['schema']>;
+
 /** An operation whose session is what `scope` says. Its arguments are JSON and travel in the commit message. */
 export function operationScope<T extends string, S extends z.ZodType, A extends z.ZodRawShape>(
   type: T,
-  scope: S,
-  args: A,
+  scope: () => S,
+  args: () => A,
 ) {
-  return z.strictObject({ type: z.literal(type), session: scope, ...common, args: z.strictObject(args) });
+  return new Declared(type, () =>
+    z.strictObject({ type: z.literal(type), session: scope(), ...common, args: z.strictObject(args()) }),
+  );
 }
 
 /** An operation within one session. */
-export function sessionOperation<T extends string, A extends z.ZodRawShape>(type: T, args: A) {
-  return operationScope(type, SessionId, args);
+export function sessionOperation<T extends string, A extends z.ZodRawShape>(type: T, args: () => A) {
+  return operationScope(type, () => SessionId, args);
 }
 
 /** An operation on the store as a whole. */
-export function storeOperation<T extends string, A extends z.ZodRawShape>(type: T, args: A) {
-  return operationScope(type, z.null(), args);
+export function storeOperation<T extends string, A extends z.ZodRawShape>(type: T, args: () => A) {
+  return operationScope(type, () => z.null(), args);
 }
 
 /** What proves the right to write to a claimed feature; see `requireRight`. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { GitStateError } from '../../errors.ts';
 import { withRemovedCost } from '../costs.ts';
 import { type Feature, Phase, Priority, type Session } from '../entities.ts';
@@ -14,7 +14,7 @@ import {
   type State,
 } from '../state.ts';
 import type { Instant } from '../time.ts';
-import { sessionOperation } from './define.ts';
+import { type OperationIn, sessionOperation } from './define.ts';
 
 /** A feature as a plan or `add` gives it; steps are those of the session unless it has its own. */
 export const planned = {
@@ -28,14 +28,14 @@ export const planned = {
 export type Planned = z.infer<z.ZodObject<typeof planned>> & { id: FeatureId };
 
 /** One feature joins the session. */
-export const FeatureAdd = sessionOperation('feature.add', { feature: FeatureId, ...planned });
-export type FeatureAdd = z.infer<typeof FeatureAdd>;
+export const FeatureAdd = sessionOperation('feature.add', () => ({ feature: FeatureId, ...planned }));
+export type FeatureAdd = OperationIn<typeof FeatureAdd>;
 
 /** Many features join the session, all or none, in any order. */
-export const PlanLoad = sessionOperation('plan.load', {
+export const PlanLoad = sessionOperation('plan.load', () => ({
   features: z.array(z.strictObject({ id: FeatureId, ...planned })).max(1_000_000),
-});
-export type PlanLoad = z.infer<typeof PlanLoad>;
+}));
+export type PlanLoad = OperationIn<typeof PlanLoad>;
 
 /** @throws SESSION_NOT_ACTIVE, ALREADY_EXISTS, INVALID_INPUT for unknown dependencies and circles. */
 export function applyFeatureAdd(state: State, { session: sessionId, args, at }: FeatureAdd): State {

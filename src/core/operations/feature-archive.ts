@@ -1,12 +1,11 @@
-import type { z } from 'zod';
 import { FeatureId } from '../ids.ts';
 import { endClaim, requireRight, requireStatus, stopSteps } from '../rules.ts';
 import { putFeature, requireFeature, requireSession, type State } from '../state.ts';
-import { right, sessionOperation } from './define.ts';
+import { type OperationIn, right, sessionOperation } from './define.ts';
 
 /** A feature is put away. One that was completed still satisfies those that need it. */
-export const FeatureArchive = sessionOperation('feature.archive', { feature: FeatureId, ...right });
-export type FeatureArchive = z.infer<typeof FeatureArchive>;
+export const FeatureArchive = sessionOperation('feature.archive', () => ({ feature: FeatureId, ...right }));
+export type FeatureArchive = OperationIn<typeof FeatureArchive>;
 
 /** @throws FEATURE_NOT_FOUND, NOT_HOLDER, STALE_TOKEN, INVALID_TRANSITION (archived already). */
 export function applyFeatureArchive(state: State, { session, args, at }: FeatureArchive): State {

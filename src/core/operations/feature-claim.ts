@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { GitStateError } from '../../errors.ts';
 import { requireBudget } from '../budgets.ts';
 import { type Claim, Holder } from '../entities.ts';
@@ -22,7 +22,7 @@ import {
   type State,
 } from '../state.ts';
 import { LeaseEnd } from '../time.ts';
-import { sessionOperation } from './define.ts';
+import { type OperationIn, sessionOperation } from './define.ts';
 
 /** What a takeover judged: leases lie outside the state, so the evidence travels with the operation. */
 export const Takeover = z.strictObject({
@@ -36,7 +36,7 @@ export const Takeover = z.strictObject({
 });
 
 /** A worker takes a feature whose dependencies are all completed; or takes it over from a claim that is no more. */
-export const FeatureClaim = sessionOperation('feature.claim', {
+export const FeatureClaim = sessionOperation('feature.claim', () => ({
   feature: FeatureId,
   worker: WorkerId,
   claim: ClaimId,
@@ -46,8 +46,8 @@ export const FeatureClaim = sessionOperation('feature.claim', {
   takeover: Takeover.optional(),
   branch: Text.optional(),
   worktree: Text.optional(),
-});
-export type FeatureClaim = z.infer<typeof FeatureClaim>;
+}));
+export type FeatureClaim = OperationIn<typeof FeatureClaim>;
 
 /** Returns `state` with the feature in progress under the worker and its first unfinished step under way.
  *  @throws FEATURE_NOT_FOUND, SESSION_NOT_ACTIVE, ALREADY_CLAIMED (a live claim), INVALID_TRANSITION (finished),

@@ -1,20 +1,20 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { GitStateError } from '../../errors.ts';
 import type { Feature, Session, Step } from '../entities.ts';
 import { FeatureId } from '../ids.ts';
 import { Text } from '../json.ts';
 import { endClaim, isStepFinished, requireRight, requireStatus } from '../rules.ts';
 import { putFeature, requireFeature, requireSession, type State } from '../state.ts';
-import { right, sessionOperation } from './define.ts';
+import { type OperationIn, right, sessionOperation } from './define.ts';
 
 /** A feature is done. */
-export const FeatureComplete = sessionOperation('feature.complete', {
+export const FeatureComplete = sessionOperation('feature.complete', () => ({
   feature: FeatureId,
   summary: Text.optional(),
   skip_remaining: z.literal(true).optional(),
   ...right,
-});
-export type FeatureComplete = z.infer<typeof FeatureComplete>;
+}));
+export type FeatureComplete = OperationIn<typeof FeatureComplete>;
 
 /** @throws FEATURE_NOT_FOUND, NOT_HOLDER, STALE_TOKEN, INVALID_TRANSITION (not in progress), STEPS_REMAIN,
  *  QUALITY_UNMET (scores below the session's least ones, or missing). */

@@ -1,21 +1,21 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Feature } from '../entities.ts';
 import { FeatureId } from '../ids.ts';
 import { Text } from '../json.ts';
 import { backToPending, endClaim, requireRight, requireStatus } from '../rules.ts';
 import { putFeature, requireFeature, requireSession, type State } from '../state.ts';
-import { right, sessionOperation } from './define.ts';
+import { type OperationIn, right, sessionOperation } from './define.ts';
 
 /** An attempt failed. It counts, and up to the session's `max_retries` the feature waits for the next attempt. */
-export const FeatureFail = sessionOperation('feature.fail', {
+export const FeatureFail = sessionOperation('feature.fail', () => ({
   feature: FeatureId,
   error: Text,
   no_retry: z.literal(true).optional(),
   /** A lower limit than the session's, for this run of the runner. */
   max_retries: z.int().min(0).optional(),
   ...right,
-});
-export type FeatureFail = z.infer<typeof FeatureFail>;
+}));
+export type FeatureFail = OperationIn<typeof FeatureFail>;
 
 /** @throws FEATURE_NOT_FOUND, NOT_HOLDER, STALE_TOKEN, INVALID_TRANSITION (not in progress). */
 export function applyFeatureFail(state: State, { session: sessionId, args, at }: FeatureFail): State {

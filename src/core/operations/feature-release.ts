@@ -1,23 +1,23 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { GitStateError } from '../../errors.ts';
 import type { Feature } from '../entities.ts';
 import { FeatureId } from '../ids.ts';
 import { backToPending, endClaim, holderDetails, requireRight, requireStatus } from '../rules.ts';
 import { putFeature, requireFeature, requireSession, type State } from '../state.ts';
 import { millisecondsOf } from '../time.ts';
-import { right, sessionOperation } from './define.ts';
+import { type OperationIn, right, sessionOperation } from './define.ts';
 import { Takeover } from './feature-claim.ts';
 
 /** How somebody else's claim was found to be over. Nothing forces this: a live claim is for its holder to give back. */
 const Over = Takeover.extend({ reason: z.enum(['expired', 'dead']) });
 
 /** A claim is given back; finished steps stay, and it counts as no failure. */
-export const FeatureRelease = sessionOperation('feature.release', {
+export const FeatureRelease = sessionOperation('feature.release', () => ({
   feature: FeatureId,
   ...right,
   over: Over.optional(),
-});
-export type FeatureRelease = z.infer<typeof FeatureRelease>;
+}));
+export type FeatureRelease = OperationIn<typeof FeatureRelease>;
 
 /** @throws FEATURE_NOT_FOUND, NOT_HOLDER, STALE_TOKEN, INVALID_TRANSITION (not in progress), ALREADY_CLAIMED (the
  *  claim is not the one that is over, or its lease is not). */

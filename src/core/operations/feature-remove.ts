@@ -1,4 +1,3 @@
-import type { z } from 'zod';
 import { GitStateError } from '../../errors.ts';
 import { withRemovedCost } from '../costs.ts';
 import { FeatureId, keyOf } from '../ids.ts';
@@ -12,11 +11,11 @@ import {
   requireFeature,
   type State,
 } from '../state.ts';
-import { right, sessionOperation } from './define.ts';
+import { type OperationIn, right, sessionOperation } from './define.ts';
 
 /** A feature leaves the session; what it had cost stays in the totals of the session and of its days. */
-export const FeatureRemove = sessionOperation('feature.remove', { feature: FeatureId, ...right });
-export type FeatureRemove = z.infer<typeof FeatureRemove>;
+export const FeatureRemove = sessionOperation('feature.remove', () => ({ feature: FeatureId, ...right }));
+export type FeatureRemove = OperationIn<typeof FeatureRemove>;
 
 /** @throws FEATURE_NOT_FOUND, HAS_DEPENDENTS, NOT_HOLDER, STALE_TOKEN, SESSION_NOT_ACTIVE. */
 export function applyFeatureRemove(state: State, { session: sessionId, args, at }: FeatureRemove): State {

@@ -1,15 +1,14 @@
-import type { z } from 'zod';
 import { FeatureId, StepName } from '../ids.ts';
 import { backToPending, firstUnfinished, requireStatus, requireStep } from '../rules.ts';
 import { putFeature, requireActiveSession, requireFeature, type State } from '../state.ts';
-import { sessionOperation } from './define.ts';
+import { type OperationIn, sessionOperation } from './define.ts';
 
 /** A failed or finished feature waits for work again; finished steps stay, or start over from the one named. */
-export const FeatureRetry = sessionOperation('feature.retry', {
+export const FeatureRetry = sessionOperation('feature.retry', () => ({
   feature: FeatureId,
   from: StepName.optional(),
-});
-export type FeatureRetry = z.infer<typeof FeatureRetry>;
+}));
+export type FeatureRetry = OperationIn<typeof FeatureRetry>;
 
 /** @throws FEATURE_NOT_FOUND, STEP_NOT_FOUND, SESSION_NOT_ACTIVE, INVALID_TRANSITION (pending or in progress). */
 export function applyFeatureRetry(state: State, { session, args, at }: FeatureRetry): State {

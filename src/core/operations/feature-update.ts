@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Feature, FeatureStatus, Phase, Priority } from '../entities.ts';
 import { FeatureId, StepName } from '../ids.ts';
 import { JsonRecord, Text } from '../json.ts';
@@ -15,10 +15,10 @@ import {
 } from '../rules.ts';
 import { putFeature, requireFeature, requireSession, type State } from '../state.ts';
 import { Instant } from '../time.ts';
-import { right, sessionOperation } from './define.ts';
+import { type OperationIn, right, sessionOperation } from './define.ts';
 
 /** Fields of a feature are set by hand; `status` outside the normal moves, too. */
-export const FeatureUpdate = sessionOperation('feature.update', {
+export const FeatureUpdate = sessionOperation('feature.update', () => ({
   feature: FeatureId,
   set: z.strictObject({
     name: Text.optional(),
@@ -36,8 +36,8 @@ export const FeatureUpdate = sessionOperation('feature.update', {
     data: JsonRecord.optional(),
   }),
   ...right,
-});
-export type FeatureUpdate = z.infer<typeof FeatureUpdate>;
+}));
+export type FeatureUpdate = OperationIn<typeof FeatureUpdate>;
 
 /** @throws FEATURE_NOT_FOUND, NOT_HOLDER, STALE_TOKEN, INVALID_INPUT for unsound dependencies. */
 export function applyFeatureUpdate(state: State, { session, args, at }: FeatureUpdate): State {

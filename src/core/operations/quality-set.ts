@@ -1,16 +1,15 @@
-import type { z } from 'zod';
 import { FeatureId, WorkerId } from '../ids.ts';
 import { PlainNumber, recordOf, Text } from '../json.ts';
 import { putFeature, requireFeature, requireSession, type State } from '../state.ts';
-import { sessionOperation } from './define.ts';
+import { type OperationIn, sessionOperation } from './define.ts';
 
 /** Scores of a feature's quality, by name, on any scale; a fact that needs no claim. */
-export const QualitySet = sessionOperation('quality.set', {
+export const QualitySet = sessionOperation('quality.set', () => ({
   feature: FeatureId,
   scores: recordOf(Text, PlainNumber),
   worker: WorkerId.optional(),
-});
-export type QualitySet = z.infer<typeof QualitySet>;
+}));
+export type QualitySet = OperationIn<typeof QualitySet>;
 
 /** @throws FEATURE_NOT_FOUND */
 export function applyQualitySet(state: State, { session, args, at }: QualitySet): State {

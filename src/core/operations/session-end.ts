@@ -1,24 +1,24 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { GitStateError } from '../../errors.ts';
 import type { Session, SessionStatus } from '../entities.ts';
 import { invalidTransition } from '../rules.ts';
 import { claimedFeatures } from '../select.ts';
 import { type Contents, contentsOf, putSession, requireSession, type State } from '../state.ts';
 import type { Instant } from '../time.ts';
-import { sessionOperation } from './define.ts';
+import { type OperationIn, sessionOperation } from './define.ts';
 
 const ending = {
   force: z.literal(true).optional(),
 };
 
 /** The three ways in which a session ends. None of them happens by itself. */
-export const SessionComplete = sessionOperation('session.complete', ending);
-export const SessionFail = sessionOperation('session.fail', ending);
-export const SessionArchive = sessionOperation('session.archive', ending);
+export const SessionComplete = sessionOperation('session.complete', () => ending);
+export const SessionFail = sessionOperation('session.fail', () => ending);
+export const SessionArchive = sessionOperation('session.archive', () => ending);
 export type SessionEnd =
-  | z.infer<typeof SessionComplete>
-  | z.infer<typeof SessionFail>
-  | z.infer<typeof SessionArchive>;
+  | OperationIn<typeof SessionComplete>
+  | OperationIn<typeof SessionFail>
+  | OperationIn<typeof SessionArchive>;
 
 const outcomes = {
   'session.complete': 'completed',

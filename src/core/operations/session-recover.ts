@@ -1,15 +1,15 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { FeatureId } from '../ids.ts';
 import { backToPending, endClaim } from '../rules.ts';
 import { putFeature, putSession, requireFeature, requireSession, type State } from '../state.ts';
-import { sessionOperation } from './define.ts';
+import { type OperationIn, sessionOperation } from './define.ts';
 import { Takeover } from './feature-claim.ts';
 
 /** A session is active again, and claims that are over are released: no failures, finished steps stay. */
-export const SessionRecover = sessionOperation('session.recover', {
+export const SessionRecover = sessionOperation('session.recover', () => ({
   released: z.array(z.strictObject({ feature: FeatureId, ...Takeover.shape })),
-});
-export type SessionRecover = z.infer<typeof SessionRecover>;
+}));
+export type SessionRecover = OperationIn<typeof SessionRecover>;
 
 /** @throws SESSION_NOT_FOUND, FEATURE_NOT_FOUND */
 export function applySessionRecover(state: State, { session: id, args, at }: SessionRecover): State {

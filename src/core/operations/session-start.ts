@@ -1,20 +1,19 @@
-import type { z } from 'zod';
 import { GitStateError } from '../../errors.ts';
 import { sessionRules } from '../entities.ts';
 import { keyOf, PresetName } from '../ids.ts';
 import { JsonRecord, Text } from '../json.ts';
 import { requireDistinctSteps } from '../rules.ts';
 import { putSession, requireStore, type State } from '../state.ts';
-import { sessionOperation } from './define.ts';
+import { type OperationIn, sessionOperation } from './define.ts';
 
 /** A session begins, with every rule resolved: no later change of a preset touches it. */
-export const SessionStart = sessionOperation('session.start', {
+export const SessionStart = sessionOperation('session.start', () => ({
   preset: PresetName.nullable(),
   name: Text,
   config: JsonRecord,
   ...sessionRules,
-});
-export type SessionStart = z.infer<typeof SessionStart>;
+}));
+export type SessionStart = OperationIn<typeof SessionStart>;
 
 /** @throws ALREADY_EXISTS for an id in use, in other letters too, or retired by a clean-up; INVALID_INPUT for a step
  *  named twice. */

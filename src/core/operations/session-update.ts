@@ -1,14 +1,14 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { GitStateError } from '../../errors.ts';
 import { Budgets, type Session, SessionStatus, sessionRules } from '../entities.ts';
 import { StepName } from '../ids.ts';
 import { JsonRecord, type JsonValue, PlainNumber, recordOf, Text } from '../json.ts';
 import { contentsOf, putSession, requireSession, type State } from '../state.ts';
-import { sessionOperation } from './define.ts';
+import { type OperationIn, sessionOperation } from './define.ts';
 import { completedAt, requireNoClaims } from './session-end.ts';
 
 /** Fields of a session change. `config`, `quality_min` and `budgets.steps` are merged by key, and null removes a key. */
-export const SessionUpdate = sessionOperation('session.update', {
+export const SessionUpdate = sessionOperation('session.update', () => ({
   name: Text.optional(),
   status: SessionStatus.optional(),
   config: JsonRecord.optional(),
@@ -23,8 +23,8 @@ export const SessionUpdate = sessionOperation('session.update', {
       day: Budgets.shape.day.optional(),
     })
     .optional(),
-});
-export type SessionUpdate = z.infer<typeof SessionUpdate>;
+}));
+export type SessionUpdate = OperationIn<typeof SessionUpdate>;
 
 /** @throws SESSION_NOT_FOUND, INVALID_TRANSITION where the session would end while features are claimed,
  *  INVALID_INPUT where its `config` would grow beyond the limits. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { CheckpointName, keyOf, Oid, SessionId } from '../ids.ts';
 import { Text } from '../json.ts';
 import { backToPending, endClaim } from '../rules.ts';
@@ -6,10 +6,10 @@ import { contentsBySession } from '../select.ts';
 import { findCheckpoint, putCheckpoint, requireStore, type State } from '../state.ts';
 import { Table } from '../table.ts';
 import type { Instant } from '../time.ts';
-import { storeOperation } from './define.ts';
+import { type OperationIn, storeOperation } from './define.ts';
 
 /** The store goes on from the newest state that can be read, after its branch was damaged. */
-export const StateRepair = storeOperation('state.repair', {
+export const StateRepair = storeOperation('state.repair', () => ({
   /** Where the branch stood; null where that could not be told. It is kept beside the branch. */
   damaged: Oid.nullable(),
   /** Where the state comes from, and the tree that stands there. */
@@ -21,8 +21,8 @@ export const StateRepair = storeOperation('state.repair', {
   lost: z.int().min(0),
   /** Checkpoints whose files this commit writes again, with the commits that they name. */
   checkpoints: z.array(z.strictObject({ session: SessionId, name: CheckpointName, commit: Oid })),
-});
-export type StateRepair = z.infer<typeof StateRepair>;
+}));
+export type StateRepair = OperationIn<typeof StateRepair>;
 
 /** Returns the state of `source`. Where operations were lost, claims end, and every claim counter rises beyond what the
  *  lost ones can have reached: no token is ever given out twice. */

@@ -1,4 +1,3 @@
-import type { z } from 'zod';
 import { GitStateError } from '../../errors.ts';
 import { returnedCheckpoints } from '../checkpoints.ts';
 import { removedCost, withRemovedCost } from '../costs.ts';
@@ -21,10 +20,10 @@ import {
 } from '../state.ts';
 import { Table } from '../table.ts';
 import type { Instant } from '../time.ts';
-import { sessionOperation } from './define.ts';
+import { type OperationIn, sessionOperation } from './define.ts';
 
 /** A session, or one feature of it, gets back the content it had at an earlier commit. History is not rewound. */
-export const StateRestore = sessionOperation('state.restore', {
+export const StateRestore = sessionOperation('state.restore', () => ({
   /** Where the content comes from, and the tree that stands there. */
   commit: Oid,
   tree: Oid,
@@ -33,8 +32,8 @@ export const StateRestore = sessionOperation('state.restore', {
   feature: FeatureId.optional(),
   /** For a session that is there no more: the commits that had written its checkpoints, by `<session>/<name>`. */
   written: recordOf(Text, Oid).optional(),
-});
-export type StateRestore = z.infer<typeof StateRestore>;
+}));
+export type StateRestore = OperationIn<typeof StateRestore>;
 
 /** Returns `state` with session.json and features as they are in `source`. Facts made since stay: costs,
  *  checkpoints, artifacts and workers. Features in progress wait at the step they were at, under no claim; claim

@@ -1,27 +1,31 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { GitStateError } from '../../errors.ts';
 import { FeatureId, Oid, OperationId, SessionId } from '../ids.ts';
 import { recordOf, Text } from '../json.ts';
 import { invalidTransition } from '../rules.ts';
 import { requireStore, type State } from '../state.ts';
 import { takeBack } from '../undo.ts';
-import { operationScope, right } from './define.ts';
+import { type OperationIn, operationScope, right } from './define.ts';
 
 /** What one operation changed is put back, as one more operation. */
-export const StateUndo = operationScope('state.undo', SessionId.nullable(), {
-  /** Commit of the operation that is undone, and the commit before it. */
-  commit: Oid,
-  parent: Oid,
-  /** Type and id of that operation. */
-  op: z.string().max(40),
-  operation: OperationId,
-  feature: FeatureId.optional(),
-  /** The commits that had written the checkpoints that come back, by `<session>/<name>`: a file that is put in place
-   *  again names the older commit. */
-  written: recordOf(Text, Oid),
-  ...right,
-});
-export type StateUndo = z.infer<typeof StateUndo>;
+export const StateUndo = operationScope(
+  'state.undo',
+  () => SessionId.nullable(),
+  () => ({
+    /** Commit of the operation that is undone, and the commit before it. */
+    commit: Oid,
+    parent: Oid,
+    /** Type and id of that operation. */
+    op: z.string().max(40),
+    operation: OperationId,
+    feature: FeatureId.optional(),
+    /** The commits that had written the checkpoints that come back, by `<session>/<name>`: a file that is put in place
+     *  again names the older commit. */
+    written: recordOf(Text, Oid),
+    ...right,
+  }),
+);
+export type StateUndo = OperationIn<typeof StateUndo>;
 
 /** What nothing can take back: words said, rights given up. */
 const final: Record<string, string> = {

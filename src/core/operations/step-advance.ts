@@ -1,4 +1,3 @@
-import type { z } from 'zod';
 import { GitStateError } from '../../errors.ts';
 import { requireBudget, stopsOn } from '../budgets.ts';
 import { type Checkpoint, CodeHead, type Feature, type Step } from '../entities.ts';
@@ -25,27 +24,27 @@ import {
   type State,
 } from '../state.ts';
 import type { Instant } from '../time.ts';
-import { right, sessionOperation } from './define.ts';
+import { type OperationIn, right, sessionOperation } from './define.ts';
 
 const moved = { feature: FeatureId, step: StepName, ...right };
 
 /** A step begins, or is tried again. */
-export const StepStart = sessionOperation('step.start', moved);
+export const StepStart = sessionOperation('step.start', () => moved);
 /** A step is finished and the next one begins. */
-export const StepDone = sessionOperation('step.done', {
+export const StepDone = sessionOperation('step.done', () => ({
   ...moved,
   /** Head of the feature's code branch, for the automatic checkpoint. */
   head: CodeHead.optional(),
-});
+}));
 /** An attempt at a step failed; the feature stays with its worker. */
-export const StepFail = sessionOperation('step.fail', { ...moved, error: Text.nullable() });
+export const StepFail = sessionOperation('step.fail', () => ({ ...moved, error: Text.nullable() }));
 /** A step is passed over and counts as finished. */
-export const StepSkip = sessionOperation('step.skip', moved);
+export const StepSkip = sessionOperation('step.skip', () => moved);
 
-export type StepStart = z.infer<typeof StepStart>;
-export type StepDone = z.infer<typeof StepDone>;
-export type StepFail = z.infer<typeof StepFail>;
-export type StepSkip = z.infer<typeof StepSkip>;
+export type StepStart = OperationIn<typeof StepStart>;
+export type StepDone = OperationIn<typeof StepDone>;
+export type StepFail = OperationIn<typeof StepFail>;
+export type StepSkip = OperationIn<typeof StepSkip>;
 export type StepAdvance = StepStart | StepDone | StepFail | StepSkip;
 
 /** @throws FEATURE_NOT_FOUND, STEP_NOT_FOUND, SESSION_NOT_ACTIVE, NOT_HOLDER, STALE_TOKEN, DEPENDENCIES_UNMET,

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { GitStateError } from '../../errors.ts';
 import { FeatureId, keyOf, SessionId } from '../ids.ts';
 import { endClaim, stopSteps } from '../rules.ts';
@@ -13,20 +13,28 @@ import {
 } from '../state.ts';
 import { Table } from '../table.ts';
 import { Instant } from '../time.ts';
-import { operationScope } from './define.ts';
+import { type OperationIn, operationScope } from './define.ts';
 
 /** Old sessions are dropped, or, within one session, features that failed or were orphaned are put away. */
-export const StoreCleanup = operationScope('store.cleanup', SessionId.nullable(), {
-  /** What was last updated at this time or before is old. */
-  before: Instant,
-  sessions: z.array(SessionId).optional(),
-  features: z.array(FeatureId).optional(),
-});
-export type StoreCleanup = z.infer<typeof StoreCleanup>;
+export const StoreCleanup = operationScope(
+  'store.cleanup',
+  () => SessionId.nullable(),
+  () => ({
+    /** What was last updated at this time or before is old. */
+    before: Instant,
+    sessions: z.array(SessionId).optional(),
+    features: z.array(FeatureId).optional(),
+  }),
+);
+export type StoreCleanup = OperationIn<typeof StoreCleanup>;
 
 /** The store is emptied; its name, its README and the ids that were used stay. */
-export const StoreReset = operationScope('store.reset', z.null(), {});
-export type StoreReset = z.infer<typeof StoreReset>;
+export const StoreReset = operationScope(
+  'store.reset',
+  () => z.null(),
+  () => ({}),
+);
+export type StoreReset = OperationIn<typeof StoreReset>;
 
 /** @throws SESSION_NOT_FOUND, FEATURE_NOT_FOUND, CONFLICT where one is not old, or active after all. */
 export function applyStoreCleanup(state: State, { session, args, at }: StoreCleanup): State {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { GitStateError } from '../../errors.ts';
 import { addCostEntry, settleRemovedCost } from '../costs.ts';
 import { Checkpoint, CostEntry, Feature, Session, type StoreInfo, Worker } from '../entities.ts';
@@ -18,7 +18,7 @@ import {
   type State,
 } from '../state.ts';
 import { Table } from '../table.ts';
-import { operationScope } from './define.ts';
+import { type OperationIn, operationScope } from './define.ts';
 import { requireNoClaims } from './session-end.ts';
 
 /** A session as another program's document gave it. */
@@ -36,13 +36,17 @@ export const ImportedSession = z.strictObject({
 export type ImportedSession = z.infer<typeof ImportedSession>;
 
 /** Sessions of another program's document come in, as they are: import changes no time and refuses no circle. */
-export const StoreImport = operationScope('store.import', SessionId.nullable(), {
-  format: Text,
-  sessions: z.array(ImportedSession),
-  /** Sessions that the document no longer has. */
-  removed: z.array(SessionId).optional(),
-});
-export type StoreImport = z.infer<typeof StoreImport>;
+export const StoreImport = operationScope(
+  'store.import',
+  () => SessionId.nullable(),
+  () => ({
+    format: Text,
+    sessions: z.array(ImportedSession),
+    /** Sessions that the document no longer has. */
+    removed: z.array(SessionId).optional(),
+  }),
+);
+export type StoreImport = OperationIn<typeof StoreImport>;
 
 /** @throws ALREADY_EXISTS for a session id in use, or retired. */
 export function applyStoreImport(state: State, { args }: StoreImport): State {

@@ -1,17 +1,16 @@
-import type { z } from 'zod';
 import { GitStateError } from '../../errors.ts';
 import { StoreInfo } from '../entities.ts';
 import { Oid } from '../ids.ts';
 import type { State } from '../state.ts';
-import { storeOperation } from './define.ts';
+import { type OperationIn, storeOperation } from './define.ts';
 
 /** The state branch begins. */
-export const StoreInit = storeOperation('store.init', {
+export const StoreInit = storeOperation('store.init', () => ({
   store: StoreInfo.shape.store,
   preset: StoreInfo.shape.preset,
   readme: Oid,
-});
-export type StoreInit = z.infer<typeof StoreInit>;
+}));
+export type StoreInit = OperationIn<typeof StoreInit>;
 
 /** @param schema in which the files are written. @throws ALREADY_EXISTS */
 export function applyStoreInit(state: State, { args, at }: StoreInit, schema: number): State {

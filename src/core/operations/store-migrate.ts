@@ -1,14 +1,14 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { GitStateError } from '../../errors.ts';
 import { requireStore, type State } from '../state.ts';
-import { storeOperation } from './define.ts';
+import { type OperationIn, storeOperation } from './define.ts';
 
 /** Every file is written anew in a newer schema. What the state means stays as it is. */
-export const StoreMigrate = storeOperation('store.migrate', {
+export const StoreMigrate = storeOperation('store.migrate', () => ({
   from: z.int().min(1),
   to: z.int().min(2),
-});
-export type StoreMigrate = z.infer<typeof StoreMigrate>;
+}));
+export type StoreMigrate = OperationIn<typeof StoreMigrate>;
 
 /** @throws NOT_INITIALIZED, CONFLICT where the files are not in the schema that it starts from. */
 export function applyStoreMigrate(state: State, { args }: StoreMigrate): State {

@@ -143,7 +143,7 @@ export function recoveryMethods(context: Context) {
       const own = [...state.presets.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
       return {
         presets: [
-          ...builtInPresets.map((preset) => ({ ...preset, built_in: true })),
+          ...builtInPresets().map((preset) => ({ ...preset, built_in: true })),
           ...own.map((preset) => ({ ...preset, built_in: false })),
         ],
       };

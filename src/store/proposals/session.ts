@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Budgets, type Preset, SessionStatus, sessionRules } from '../../core/entities.ts';
 import { keyOf, SessionId, StepName } from '../../core/ids.ts';
 import { JsonRecord, PlainNumber, recordOf, Text } from '../../core/json.ts';
@@ -65,7 +65,7 @@ export const sessionStart = proposal(
 
 /** @throws ALREADY_EXISTS where a preset of the users' own calls itself like a built-in one. */
 function requireOwnName(rules: Preset): Preset {
-  const taken = builtInPresets.some(({ name }) => name !== 'none' && name === keyOf(rules.name));
+  const taken = builtInPresets().some(({ name }) => name !== 'none' && name === keyOf(rules.name));
   if (!taken) return rules;
   throw new GitStateError('ALREADY_EXISTS', `'${rules.name}' is a built-in preset`, {
     hint: 'choose another name',
