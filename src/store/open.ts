@@ -5,32 +5,16 @@ import { idFault } from '../core/ids.ts';
 import type { Env } from '../env.ts';
 import { streamBlob } from '../git/reader.ts';
 import { remotesOf } from '../git/transport.ts';
-import { checkpointMethods } from './api/checkpoints.ts';
-import { claimMethods } from './api/claims.ts';
-import type { Context } from './api/context.ts';
-import { doctorMethods } from './api/doctor.ts';
-import { documentMethods } from './api/documents.ts';
-import { factMethods } from './api/facts.ts';
-import { featureMethods } from './api/features.ts';
-import { historyMethods } from './api/history.ts';
-import { logMethods } from './api/log.ts';
-import { overviewMethods } from './api/overview.ts';
-import { recoveryMethods } from './api/recovery.ts';
-import { resumeMethods } from './api/resume.ts';
-import { runnerMethods } from './api/runner.ts';
-import { sealMethods } from './api/seal.ts';
-import { sessionMethods } from './api/sessions.ts';
-import { syncMethods } from './api/sync.ts';
-import { undoMethods } from './api/undo.ts';
-import { verifyMethods } from './api/verify.ts';
-import { watchMethods } from './api/watch.ts';
+import { type Context, nowOf } from './api/context.ts';
 import { readClaimFile } from './claim-file.ts';
 import { contactedAt } from './contact.ts';
 import { Engine } from './engine.ts';
+import { storeMethods } from './methods.ts';
 import { localPublisher } from './publish.ts';
 import { Remote } from './remote.ts';
 import { RemotePublisher } from './remote-publisher.ts';
 import { remoteSettings } from './remote-settings.ts';
+import { claimIdOf, randomPartOf, readSecret } from './token.ts';
 import { Transactor } from './transact.ts';
 
 export interface StoreOptions {
@@ -97,31 +81,18 @@ export async function openStoreIn(options: StoreOptions, surroundings: Surroundi
       claimFile: readClaimFile(engine.repository.gitDir),
     },
     warn: options.onWarning ?? (() => {}),
+    warnings: () => warningsOf(engine),
   };
   return {
-    ...sealMethods(context),
-    ...sessionMethods(context),
-    ...featureMethods(context),
-    ...claimMethods(context),
-    ...doctorMethods(context, () => warningsOf(engine)),
-    ...documentMethods(context),
-    ...factMethods(context),
-    ...checkpointMethods(context),
-    ...historyMethods(context),
-    ...logMethods(context),
-    ...recoveryMethods(context),
-    ...resumeMethods(context),
-    ...overviewMethods(context),
-    ...syncMethods(context),
-    ...undoMethods(context),
-    ...verifyMethods(context),
-    ...watchMethods(context),
+    ...storeMethods(context),
 
-    /** What only a runner of commands needs. */
-    runner: runnerMethods(context),
+    /** Id for a claim that comes in from a document: nobody has its token. */
+    newClaimId: () => claimIdOf(randomPartOf(readSecret(engine.directory), env.randomId())),
+
+    now: () => nowOf(context),
 
     /** What is odd about the surroundings: it stops nothing, but people should know. */
-    warnings: () => warningsOf(engine),
+    warnings: context.warnings,
 
     /** The commit at which the state stands; null before `init`. Cheap: one look at the ref. */
     tip: () => engine.tip(),

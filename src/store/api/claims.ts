@@ -6,7 +6,7 @@ import { lengthOfTime, millisecondsOf, parseDuration } from '../../core/time.ts'
 import { type FeatureView, featureView } from '../../core/views.ts';
 import { GitStateError, isGitStateError } from '../../errors.ts';
 import { isDiskFull, storageFailure } from '../../git/failure.ts';
-import { dropClaimFile, writeClaimFile } from '../claim-file.ts';
+import { writeClaimFile } from '../claim-file.ts';
 import { placeWorktree, worktreePath } from '../code.ts';
 import { judgeClaim, readLease, readLeaseCommit } from '../lease.ts';
 import type { Landed } from '../proposal.ts';
@@ -252,11 +252,6 @@ export function claimMethods(context: Context) {
         expired: judged?.state === 'expired',
         expires_at: judged?.end ?? null,
       };
-    },
-
-    /** Forgets the claim of a worktree, once it has ended. */
-    forgetClaim(worktree: string): void {
-      dropClaimFile(worktree);
     },
   };
 }

@@ -66,6 +66,8 @@ export interface Context {
   readonly derivedWorker: string;
   readonly defaults: Defaults;
   readonly warn: (message: string) => void;
+  /** What is odd about the surroundings. */
+  readonly warnings: () => string[];
 }
 
 type Scoped = CallOptions & { feature?: string | undefined };

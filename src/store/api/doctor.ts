@@ -33,8 +33,8 @@ export interface Diagnosis {
 }
 
 /** Looks at the store and its surroundings, and puts right what it may. */
-export function doctorMethods(context: Context, warnings: () => string[]) {
-  const { engine, transactor } = context;
+export function doctorMethods(context: Context) {
+  const { engine, transactor, warnings } = context;
   const { repository } = engine;
 
   function checkRepository(): Check {

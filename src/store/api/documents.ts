@@ -4,8 +4,7 @@ import type { State } from '../../core/state.ts';
 import { operationOf } from '../commits.ts';
 import { walk } from '../history.ts';
 import { importSessions, mergeSessions } from '../proposals/documents.ts';
-import { claimIdOf, randomPartOf, readSecret } from '../token.ts';
-import { type Context, nowOf, pastSnapshot, submit, writtenOf } from './context.ts';
+import { type Context, pastSnapshot, submit, writtenOf } from './context.ts';
 
 /** One entry of the log that documents carry. */
 export interface DocumentLogLine {
@@ -59,11 +58,6 @@ export function documentMethods(context: Context) {
       }
       return lines.reverse();
     },
-
-    /** Id for a claim that comes in from a document: nobody has its token. */
-    newClaimId: () => claimIdOf(randomPartOf(readSecret(engine.directory), engine.env.randomId())),
-
-    now: () => nowOf(context),
   };
 }
 

@@ -43,14 +43,6 @@ export function runnerMethods(context: Context) {
   const { engine, publisher } = context;
 
   return {
-    /** Whether a server decides, so that looking for what is new takes an exchange with it. */
-    shared: publisher !== null,
-
-    /** From now on facts and steps may wait for a push that has to be made anyway; `flush` before the process ends. */
-    coalesce(): void {
-      if (publisher) publisher.coalescing = true;
-    },
-
     /** Pushes what waits. What no longer applies on top of what others did is set aside.
      *  @throws REMOTE_UNREACHABLE, REMOTE_REJECTED, REMOTE_DIVERGED */
     async flush(): Promise<RejectedOperation[]> {
