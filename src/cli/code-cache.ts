@@ -23,15 +23,18 @@ import { Script } from 'node:vm';
 interface Loaded {
   /** The function that the file consists of: the body of a CommonJS module. */
   run: (...scope: unknown[]) => void;
-  /** Writes what was compiled by now, unless what is kept has seen these `words` of a command already. */
+  /** Writes what was compiled by now, unless what is kept has seen these `words` of a command often enough. */
   keep(words: readonly string[]): void;
 }
 
 interface Kept {
+  /** Of each command that was run, as often as it was. */
   words: readonly string[];
   code: Buffer;
 }
 
+/** The first run of a command may be the first one in a repository, too: later ones take other ways. */
+const runsKept = 3;
 const magic = 'gitstate-code 1';
 /** What older versions have left is removed when something is written and this is its age. */
 const ageMaxMs = 30 * 24 * 3600_000;
@@ -47,9 +50,10 @@ export function loadScript(path: string, variables: NodeJS.ProcessEnv): Loaded {
   return {
     run: script.runInThisContext() as Loaded['run'],
     keep: (used) => {
-      if (directory === null || file === null || used.every((word) => words.includes(word))) return;
-      const all = [...new Set([...words, ...used])];
-      writeKept(directory, file, { words: all, code: script.createCachedData() });
+      const seen = (word: string) => words.filter((known) => known === word).length;
+      const news = used.filter((word) => seen(word) < runsKept);
+      if (directory === null || file === null || news.length === 0) return;
+      writeKept(directory, file, { words: [...words, ...news], code: script.createCachedData() });
     },
   };
 }
