@@ -41,6 +41,10 @@ export class CatFile {
     if (!this.#closed) this.#coprocess ??= this.#start();
   }
 
+  get isRunning(): boolean {
+    return this.#coprocess !== null;
+  }
+
   ask(line: string, { name, withBody }: { name: string; withBody: boolean }): Promise<BatchAnswer> {
     return new Promise((resolve, reject) => {
       if (this.#closed) throw new TypeError('the object reader is closed');

@@ -6,17 +6,14 @@ import type { BatchAnswer, ObjectInfo } from './batch-parser.ts';
 import { CatFile, damagedObject } from './cat-file.ts';
 import { gitFailed } from './failure.ts';
 import { isFullRefName, isOid } from './ids.ts';
-import { hashObject, type ObjectType, type Oid } from './objects.ts';
+import { LooseFiles, type StoredObject } from './loose.ts';
+import { hashObject, type Oid } from './objects.ts';
 import { isAtLeast, type Repository } from './repository.ts';
 import { spawnFailure } from './run.ts';
 
 export type { ObjectInfo } from './batch-parser.ts';
 
-export interface StoredObject {
-  oid: Oid;
-  type: ObjectType;
-  body: Buffer;
-}
+export type { StoredObject } from './loose.ts';
 
 /** Reads objects and refs. Names are object names, full ref names, or either with a suffix as in gitrevisions(7):
  *  `refs/heads/main^{tree}`, `<oid>:path`. */
@@ -38,9 +35,10 @@ interface ReaderOptions {
 }
 
 /** Reads through one long-lived `git cat-file`, which knows packs, alternates and partial clones, and sees at once what
- *  other processes write. */
+ *  other processes write. Until something needs it, files of single objects and refs are read without it. */
 export class CatFileReader implements ObjectReader {
   readonly #repository: Repository;
+  readonly #loose: LooseFiles;
   readonly #bodies: CatFile;
   readonly #infos: CatFile;
   readonly #sizeMax: number;
@@ -50,6 +48,7 @@ export class CatFileReader implements ObjectReader {
   constructor(repository: Repository, { sizeMax = 256 * 1024 ** 2, deadlineMs }: ReaderOptions = {}) {
     this.#repository = repository;
     this.#sizeMax = sizeMax;
+    this.#loose = new LooseFiles(repository, { sizeMax: Math.min(sizeMax, 1024 ** 2) });
     this.#oneProcess = isAtLeast(repository.version, 2, 36);
     const { git, config } = repository;
     const partial = config.get('extensions.partialclone') !== undefined;
@@ -71,6 +70,8 @@ export class CatFileReader implements ObjectReader {
 
   async read(name: string): Promise<StoredObject | null> {
     requireName(name);
+    const loose = this.#inFile(name);
+    if (loose !== undefined) return loose;
     const answer = await this.#ask(this.#bodies, name, { withBody: true });
     if (answer === null) return null;
     const { oid, type, body, size } = answer;
@@ -86,6 +87,8 @@ export class CatFileReader implements ObjectReader {
 
   async info(name: string): Promise<ObjectInfo | null> {
     requireName(name);
+    const loose = this.#inFile(name);
+    if (loose !== undefined) return loose && { oid: loose.oid, type: loose.type, size: loose.body.length };
     const answer = await this.#ask(this.#infos, name, { withBody: false });
     return answer === null ? null : { oid: answer.oid, type: answer.type, size: answer.size };
   }
@@ -111,6 +114,11 @@ export class CatFileReader implements ObjectReader {
   close(): void {
     this.#bodies.close();
     this.#infos.close();
+  }
+
+  /** What stands in a file of its own, as long as there is no process to ask. */
+  #inFile(name: string): StoredObject | null | undefined {
+    return this.#bodies.isRunning || this.#infos.isRunning ? undefined : this.#loose.read(name);
   }
 
   async #ask(catFile: CatFile, name: string, { withBody }: { withBody: boolean }): Promise<BatchAnswer> {

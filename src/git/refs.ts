@@ -32,7 +32,7 @@ interface RefStoreOptions {
 }
 
 /** Where a ref is kept if it is a file; refs of one worktree alone live in its own Git directory. */
-function refPath({ commonDir, gitDir }: Repository, ref: string): string {
+export function refPath({ commonDir, gitDir }: Repository, ref: string): string {
   const perWorktree = /^refs\/(?:worktree|bisect|rewritten)\//.test(ref);
   return join(perWorktree ? gitDir : commonDir, ref);
 }

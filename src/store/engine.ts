@@ -131,7 +131,8 @@ export class Engine {
       cacheDirectory: 'gitstate/cache',
     });
     const engine = new Engine(repository, options);
-    engine.reader.warm();
+    // Without anything to build upon all of the state will have to be read.
+    if (engine.#known.commit === null) engine.reader.warm();
     return engine;
   }
 
@@ -147,7 +148,7 @@ export class Engine {
 
   /** The commit at which the state stands: that of the branch, else that of its remote-tracking branch.
    *  @param expected where it probably is, which is quickly confirmed. */
-  async tip(expected: string | null = this.#latest.commit): Promise<string | null> {
+  async tip(expected: string | null = this.#known.commit): Promise<string | null> {
     if (expected !== null && isLooseAt(this.repository, this.branchRef, expected)) {
       this.#branchSeen = true;
       this.#standsOn = null;
@@ -217,14 +218,19 @@ export class Engine {
     return this.#cache.isDamaged();
   }
 
-  /** The state as of the tip `commit`; the next call reads only what has changed since. */
-  async at(commit: string | null, wanted: Wanted): Promise<Snapshot> {
-    if (commit === null) return emptySnapshot;
+  /** The newest state that is known: this process's own, at first that of the cache. */
+  get #known(): Snapshot {
     if (!this.#cacheTried) {
       this.#cacheTried = true;
       this.#latest = this.#cache.read() ?? emptySnapshot;
     }
-    if (this.#latest.commit === commit && holds(this.#latest, wanted)) return this.#latest;
+    return this.#latest;
+  }
+
+  /** The state as of the tip `commit`; the next call reads only what has changed since. */
+  async at(commit: string | null, wanted: Wanted): Promise<Snapshot> {
+    if (commit === null) return emptySnapshot;
+    if (this.#known.commit === commit && holds(this.#known, wanted)) return this.#known;
     try {
       this.#latest = await readSnapshot(this.reader, commit, this.#latest, wanted, this.schema);
     } catch (error) {

@@ -24,6 +24,8 @@ afterEach(() => {
 async function readerOf(path: string, options = {}, version?: GitVersion): Promise<CatFileReader> {
   const repository = await openRepository({ cwd: path, variables: process.env });
   const reader = new CatFileReader({ ...repository, version: version ?? repository.version }, options);
+  // From the start, so that nothing is read without it.
+  reader.warm();
   open.push(reader);
   return reader;
 }
