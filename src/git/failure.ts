@@ -1,5 +1,6 @@
-import { statfs } from 'node:fs/promises';
+import { statfs } from 'node:fs';
 import { dirname } from 'node:path';
+import { promisify } from 'node:util';
 import { GitStateError } from '../errors.ts';
 
 /** Takes user names, passwords and tokens out of the URLs in `text`. */
@@ -49,7 +50,7 @@ export function gitFailed({
 /** Whether the file system that holds `path` has no space or no inodes left; false where it cannot be asked. */
 export async function isDiskFull(path: string): Promise<boolean> {
   try {
-    const { blocks, bavail, files, ffree } = await statfs(path);
+    const { blocks, bavail, files, ffree } = await promisify(statfs)(path);
     // A file system without a size of its own reports zeros, which say nothing.
     return (blocks > 0 && bavail === 0) || (files > 0 && ffree === 0);
   } catch {

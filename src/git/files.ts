@@ -77,3 +77,13 @@ export async function flushUpTo(path: string, root: string): Promise<void> {
   while (paths.at(-1) !== root && paths.at(-1) !== dirname(paths.at(-1)!)) paths.push(dirname(paths.at(-1)!));
   await Promise.all(paths.map(flushPath));
 }
+
+/** Replaces a file in one step; unless `fsync` is false it is flushed before. */
+export async function replaceFile(
+  path: string,
+  data: string | Buffer,
+  options: { fsync?: boolean; mode?: number } = {},
+): Promise<void> {
+  const { default: writeFileAtomic } = await import('write-file-atomic');
+  await writeFileAtomic(path, data, options);
+}

@@ -4,6 +4,7 @@ import { homedir, userInfo } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { type ConfigEntry, GitConfig } from './config.ts';
 import type { Variables } from './environment.ts';
+import { replaceFile } from './files.ts';
 import { type Location, locateRepository } from './locate.ts';
 import { bindRepository, openRepository, type Repository, type RepositoryFacts } from './repository.ts';
 
@@ -99,8 +100,7 @@ async function remember(path: string, { repository, location, variables }: Opene
   const memory: Memory = { stamps, facts: { ...facts, config } };
   try {
     mkdirSync(dirname(path), { recursive: true });
-    const { default: writeFileAtomic } = await import('write-file-atomic');
-    await writeFileAtomic(path, JSON.stringify(memory), { mode: 0o600, fsync: false });
+    await replaceFile(path, JSON.stringify(memory), { mode: 0o600, fsync: false });
   } catch {
     // A repository that cannot be written is opened with Git each time.
   }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { lstatSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
+import { replaceFile } from '../git/files.ts';
 import { type Difference, differenceOf, withDifference } from './cache-changes.ts';
 import { decodeSnapshot, encodeSnapshot } from './cache-file.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -98,7 +98,7 @@ export class SnapshotCache {
   async #write(path: string, kind: string, body: Buffer): Promise<string> {
     const digest = digestOf(kind, body);
     const header = Buffer.from(`${this.#title} ${digest}\n`);
-    await writeFileAtomic(path, Buffer.concat([header, body]), { fsync: false, mode: 0o600 });
+    await replaceFile(path, Buffer.concat([header, body]), { fsync: false, mode: 0o600 });
     return digest;
   }
 

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod';
+import { replaceFile } from '../git/files.ts';
 
 /** Left in a worktree's private Git directory, so that commands inside it need no ids and no token. */
 const ClaimFile = z.object({
@@ -26,7 +26,7 @@ export function readClaimFile(gitDir: string): ClaimFile | null {
 export async function writeClaimFile(worktree: string, claim: ClaimFile): Promise<void> {
   const gitDir = privateGitDir(worktree);
   if (gitDir !== null)
-    await writeFileAtomic(join(gitDir, name), `${JSON.stringify(claim, null, 2)}\n`, { mode: 0o600 });
+    await replaceFile(join(gitDir, name), `${JSON.stringify(claim, null, 2)}\n`, { mode: 0o600 });
 }
 
 export function dropClaimFile(worktree: string): void {
@@ -50,7 +50,7 @@ export function readNote(worktree: string, note: Note): string | null {
 
 export async function writeNote(worktree: string, note: Note, text: string): Promise<void> {
   const gitDir = privateGitDir(worktree);
-  if (gitDir !== null) await writeFileAtomic(join(gitDir, `gitstate-${note}`), text);
+  if (gitDir !== null) await replaceFile(join(gitDir, `gitstate-${note}`), text);
 }
 
 export function dropNote(worktree: string, note: Note): void {

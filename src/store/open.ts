@@ -11,9 +11,8 @@ import { contactedAt } from './contact.ts';
 import { Engine } from './engine.ts';
 import { storeMethods } from './methods.ts';
 import { localPublisher } from './publish.ts';
-import { Remote } from './remote.ts';
-import { RemotePublisher } from './remote-publisher.ts';
-import { remoteSettings } from './remote-settings.ts';
+import type { RemotePublisher } from './remote-publisher.ts';
+import { type RemoteSettings, remoteSettings } from './remote-settings.ts';
 import { claimIdOf, randomPartOf, readSecret } from './token.ts';
 import { Transactor } from './transact.ts';
 
@@ -60,16 +59,15 @@ export async function openStoreIn(options: StoreOptions, surroundings: Surroundi
   });
   const worker = derivedWorker(engine);
   const settings = remoteSettings(engine.repository, options);
-  const remote = settings && new Remote(engine, settings);
   const { offline = false } = options;
-  const shared = remote && new RemotePublisher(engine, remote);
+  const shared = settings && (await sharedThrough(engine, settings));
   const publisher = shared ?? localPublisher(engine, { offline });
   const transactor = new Transactor(engine, { publisher, derivedWorker: worker });
   const context: Context = {
     engine,
     cwd,
     transactor,
-    remote,
+    remote: shared?.remote ?? null,
     publisher: shared,
     offline,
     derivedWorker: worker,
@@ -115,6 +113,15 @@ export async function openStoreIn(options: StoreOptions, surroundings: Surroundi
     /** Ends the Git processes behind the store. */
     close: () => engine.close(),
   };
+}
+
+/** Most stores are kept to one repository, and need nothing of this. */
+async function sharedThrough(engine: Engine, settings: RemoteSettings): Promise<RemotePublisher> {
+  const [{ Remote }, { RemotePublisher }] = await Promise.all([
+    import('./remote.ts'),
+    import('./remote-publisher.ts'),
+  ]);
+  return new RemotePublisher(engine, new Remote(engine, settings));
 }
 
 /** `<user>-<host>`, and the name of the linked worktree, for a worker that gives no name. */

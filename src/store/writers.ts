@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { lstatSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import { checkpointPath } from '../codec/paths.ts';
+import { replaceFile } from '../git/files.ts';
 import { pathHistory } from '../git/path-history.ts';
 import { type History, readCommit } from './commits.ts';
 import { isInHistory, type Seal, sealOf } from './epochs.ts';
@@ -79,7 +79,7 @@ async function write(directory: string, file: string, kept: Kept): Promise<void>
     mkdirSync(directory, { recursive: true });
     if (!lstatSync(directory).isDirectory()) return;
     const body = JSON.stringify(kept);
-    await writeFileAtomic(file, `${headerOf(body)}\n${body}`, { fsync: false, mode: 0o600 });
+    await replaceFile(file, `${headerOf(body)}\n${body}`, { fsync: false, mode: 0o600 });
   } catch {
     // The next process walks again.
   }
