@@ -56,12 +56,12 @@ export class Table<V> {
     return this.has(key) ? this.#change(key, undefined) : this;
   }
 
-  /** Many changes at once; undefined removes. */
-  withAll(edits: ReadonlyMap<string, V | undefined>): Table<V> {
+  /** Many changes at once; undefined removes.
+   *  @param size of the table afterwards, if it is known: then no entry of a base that is read by need is looked at. */
+  withAll(edits: ReadonlyMap<string, V | undefined>, size?: number): Table<V> {
     if (this.#base.listed && (this.#overlay.size + edits.size) * overlayShare <= this.#base.size) {
-      let { size } = this;
-      for (const [key, value] of edits) size += Number(value !== undefined) - Number(this.has(key));
-      return new Table(this.#base, new Map([...this.#overlay, ...edits]), size);
+      const overlay = new Map([...this.#overlay, ...edits]);
+      return new Table(this.#base, overlay, size ?? this.#sizeWith(edits));
     }
     if (edits.size * edits.size <= this.#base.size) {
       return [...edits].reduce<Table<V>>(
@@ -75,6 +75,12 @@ export class Table<V> {
       else base.set(key, value);
     }
     return new Table(base, new Map(), base.size);
+  }
+
+  #sizeWith(edits: ReadonlyMap<string, V | undefined>): number {
+    let { size } = this;
+    for (const [key, value] of edits) size += Number(value !== undefined) - Number(this.has(key));
+    return size;
   }
 
   #change(key: string, value: V | undefined): Table<V> {
@@ -126,11 +132,18 @@ export class Table<V> {
   /** The keys whose values are not the same in `before`; entries are compared by identity. */
   changedSince(before: Table<V>): string[] {
     if (before === (this as Table<V>)) return [];
-    const shared = before.#base === this.#base;
-    const candidates = shared
+    return [...this.#touchedSince(before)].filter((key) => before.get(key) !== this.get(key));
+  }
+
+  /** The keys that were set since `before`, be it to what they were. Of a base that both have nothing is looked at. */
+  setSince(before: Table<V>): string[] {
+    return before.#base === this.#base ? [...this.#touchedSince(before)] : this.changedSince(before);
+  }
+
+  #touchedSince(before: Table<V>): Set<string> {
+    return before.#base === this.#base
       ? new Set([...before.#overlay.keys(), ...this.#overlay.keys()])
       : new Set([...keysOf(before), ...keysOf(this)]);
-    return [...candidates].filter((key) => before.get(key) !== this.get(key));
   }
 }
 

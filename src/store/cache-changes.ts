@@ -6,6 +6,11 @@ import type { Entry, Tree } from './tree.ts';
 /** What a snapshot has that an older one has not, small beside both. */
 
 type Row = [key: string, value: unknown];
+interface TableDifference {
+  /** How many entries there are now. */
+  size: number;
+  rows: Row[];
+}
 type TreeDifference = [
   oid: string,
   changed: [name: string, oid: string, folder: boolean, tree: TreeDifference | null][],
@@ -20,7 +25,7 @@ export interface Difference {
   presets: Row[];
   sessions: Row[];
   /** By session and table; a session without tables is gone. */
-  contents: [string, Record<string, Row[]> | null][];
+  contents: [string, Record<string, TableDifference> | null][];
   tree: TreeDifference | null;
 }
 
@@ -28,7 +33,7 @@ export interface Difference {
 export function differenceOf(before: Snapshot, after: Snapshot, most: number): Difference | null {
   let left = most;
   const rows = (was: Table<unknown>, is: Table<unknown>): Row[] => {
-    const keys = is.changedSince(was);
+    const keys = is.setSince(was);
     left -= keys.length;
     return left < 0 ? [] : keys.map((key) => [key, is.get(key) ?? null]);
   };
@@ -38,7 +43,12 @@ export function differenceOf(before: Snapshot, after: Snapshot, most: number): D
     const was = before.state.contents.get(key) ?? emptyContents;
     if (is === undefined) return [key, null];
     const names = Object.keys(is) as (keyof Contents)[];
-    return [key, Object.fromEntries(names.map((name) => [name, rows(was[name], is[name])]))];
+    return [
+      key,
+      Object.fromEntries(
+        names.map((name) => [name, { size: is[name].size, rows: rows(was[name], is[name]) }]),
+      ),
+    ];
   });
   const difference: Difference = {
     commit: after.commit!,
@@ -79,9 +89,9 @@ export function withDifference(before: Snapshot, difference: Difference): Snapsh
       continue;
     }
     const was: Contents = contents.get(key) ?? emptyContents;
-    const is = Object.entries(tables).map(([name, rows]) => [
+    const is = Object.entries(tables).map(([name, { rows, size }]) => [
       name,
-      edited(was[name as keyof Contents], rows),
+      edited(was[name as keyof Contents], rows, size),
     ]);
     contents = contents.with(key, { ...was, ...Object.fromEntries(is) });
   }
@@ -95,8 +105,8 @@ export function withDifference(before: Snapshot, difference: Difference): Snapsh
   return { commit, at, tree: tree && withTreeDifference(before.tree, tree), state };
 }
 
-function edited<T extends Table<unknown>>(table: T, rows: readonly Row[]): T {
-  return table.withAll(new Map(rows.map(([key, value]) => [key, value ?? undefined]))) as T;
+function edited<T extends Table<unknown>>(table: T, rows: readonly Row[], size?: number): T {
+  return table.withAll(new Map(rows.map(([key, value]) => [key, value ?? undefined])), size) as T;
 }
 
 function withTreeDifference(before: Tree | null, [oid, changed, gone]: TreeDifference): Tree {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Table } from '../../src/core/table.ts';
+import { type Base, Table } from '../../src/core/table.ts';
 
 type Value = { n: number };
 type Edit = [key: string, value: Value | undefined];
@@ -29,7 +29,27 @@ function expectSame(table: Table<Value>, model: Map<string, Value>): void {
   }
 }
 
+/** A base of which nobody may look at an entry. */
+const untold: Base<Value> = {
+  size: 1000,
+  get: () => expect.unreachable('an entry is looked at'),
+  listed: () => [],
+  [Symbol.iterator]: () => expect.unreachable('entries are looked at'),
+};
+
 describe('a table', () => {
+  test('on a base that is read by need takes and gives changes without a look at it', () => {
+    const before = Table.on(untold);
+    const edits = new Map([
+      ['k1', { n: 1 }],
+      ['k2', undefined],
+    ]);
+    const after = before.withAll(edits, 999);
+    expect([after.size, after.get('k1'), after.get('k2')]).toEqual([999, { n: 1 }, undefined]);
+    expect(after.setSince(before)).toEqual(['k1', 'k2']);
+    expect(() => before.withAll(edits)).toThrow('an entry is looked at');
+  });
+
   test('is a map, and every older version stays what it was', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(key, value)), fc.array(step, { maxLength: 60 }), (start, steps) => {
@@ -55,6 +75,7 @@ describe('a table', () => {
           const names = new Set([...from.model.keys(), ...to.model.keys()]);
           const expected = [...names].filter((name) => from.model.get(name) !== to.model.get(name));
           expect(to.table.changedSince(from.table).sort()).toEqual(expected.sort());
+          expect(to.table.setSince(from.table)).toEqual(expect.arrayContaining(expected));
         }
       }),
       { numRuns: 80 },
