@@ -118,6 +118,32 @@ test('a claim takes one process of Git, the first one in a repository four, and 
   expect(await processesOf('status')).toBe(0);
 });
 
+test('a command runs the code that it needs, and no more', async () => {
+  const { ok } = await makeWorkplace();
+  await ok('add 1');
+  const coverage = temporaryDirectory();
+  /** The parts of the command that have begun to run, but for those that several share. */
+  const partsOf = async (args: string) => {
+    rmSync(coverage, { recursive: true });
+    await ok(args, { env: { NODE_V8_COVERAGE: coverage } });
+    const scripts = readdirSync(coverage).flatMap(
+      (name) => JSON.parse(readFileSync(join(coverage, name), 'utf8')).result as Script[],
+    );
+    const { functions } = scripts.find(({ url }) => /command-[0-9a-f]+\.cjs$/.test(url))!;
+    const ran = functions.filter(({ ranges }) => ranges[0]!.count > 0);
+    const names = ran.map(({ functionName }) => /^\.\/(\w+)(?:-\w{8})?\.js$/.exec(functionName)?.[1]);
+    return names.filter((name) => name !== undefined && name !== 'chunk').sort();
+  };
+  expect(await partsOf('show 1')).toEqual(['features', 'open', 'program', 'schemas', 'show']);
+  // `lib` is write-file-atomic, for the cache.
+  expect(await partsOf('claim 1')).toEqual(['claim', 'claims', 'lib', 'open', 'program', 'schemas']);
+});
+
+interface Script {
+  url: string;
+  functions: { functionName: string; ranges: { count: number }[] }[];
+}
+
 function flipped(bytes: Buffer, at: number): Buffer {
   bytes[at]! ^= 1;
   return bytes;
