@@ -9,6 +9,7 @@ interface Request {
   line: string;
   name: string;
   withBody: boolean;
+  kept: boolean;
   /** How many processes ended while this request was the one being answered. */
   deaths: number;
   resolve(answer: BatchAnswer): void;
@@ -43,12 +44,36 @@ export class CatFile {
 
   ask(line: string, { name, withBody }: { name: string; withBody: boolean }): Promise<BatchAnswer> {
     return new Promise((resolve, reject) => {
-      if (this.#closed) throw new TypeError('the object reader is closed');
-      this.#queue.push({ line, name, withBody, deaths: 0, resolve, reject });
-      this.#coprocess ??= this.#start();
-      this.#coprocess.write(line);
-      this.#coprocess.busy();
+      this.#enqueue({ line, name, withBody, kept: true, deaths: 0, resolve, reject });
     });
+  }
+
+  /** Asks for many bodies, which come in this order and are gone when `take` returns.
+   *  @param lineFor the request for a name. @param take must not throw. */
+  askEach(
+    names: readonly string[],
+    lineFor: (name: string) => string,
+    take: (answer: BatchAnswer, index: number) => void,
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (names.length === 0) return resolve();
+      for (const [index, name] of names.entries()) {
+        const settle = (answer: BatchAnswer) => {
+          take(answer, index);
+          if (index === names.length - 1) resolve();
+        };
+        const line = lineFor(name);
+        this.#enqueue({ line, name, withBody: true, kept: false, deaths: 0, resolve: settle, reject });
+      }
+    });
+  }
+
+  #enqueue(request: Request): void {
+    if (this.#closed) throw new TypeError('the object reader is closed');
+    this.#queue.push(request);
+    this.#coprocess ??= this.#start();
+    this.#coprocess.write(request.line);
+    this.#coprocess.busy();
   }
 
   close(): void {
@@ -59,7 +84,10 @@ export class CatFile {
   #start(): Coprocess {
     const { sizeMax, deadlineMs, spawn } = this.#options;
     const parser = new BatchParser(
-      () => ({ withBody: this.#queue[this.#head]?.withBody ?? false, sizeMax }),
+      () => {
+        const { withBody = false, kept = true } = this.#queue[this.#head] ?? {};
+        return { withBody, kept, sizeMax };
+      },
       (answer) => this.#answer(answer),
     );
     const coprocess = new Coprocess(spawn(), {
