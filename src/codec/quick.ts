@@ -46,7 +46,10 @@ function make(schema: z.ZodType): Quick {
   if (schema === JsonRecord) return jsonRecord;
   if (schema === Step) return sharing(Step, 'name');
   if (schema instanceof z.ZodNullable) return nullable(quickOf(schema.unwrap() as z.ZodType));
-  if (schema instanceof z.ZodArray && !hasChecks(schema)) return array(quickOf(schema.element as z.ZodType));
+  if (schema instanceof z.ZodArray && !hasChecks(schema)) {
+    const element = quickOf(schema.element as z.ZodType);
+    return schema.element === Step ? sharingAll(element) : array(element);
+  }
   if (schema instanceof z.ZodObject && isStrict(schema) && hasChecks(schema) === wholes.has(schema))
     return object(schema, wholes.get(schema) as ((value: unknown) => boolean) | undefined);
   return isRecord(schema) ? record(schema) : asked(schema);
@@ -134,6 +137,20 @@ function sharing(schema: z.ZodObject, name: string): Quick {
   };
 }
 
+/** Gives the last array again where the elements are the same ones. */
+function sharingAll(element: Quick): Quick {
+  const judge = array(element);
+  let last: unknown[] = [];
+  return (value) => {
+    if (value === last) return last;
+    const given = judge(value);
+    if (given === unsure) return unsure;
+    const all = given as unknown[];
+    if (all.length !== last.length || all.some((one, index) => one !== last[index])) last = all;
+    return last;
+  };
+}
+
 /** Whether they have the same keys in the same order, and the same values or nothing under them. */
 function areAlike(one: object, other: object): boolean {
   const [keys, others] = [Object.keys(one), Object.keys(other)];
@@ -174,4 +191,30 @@ function asked(schema: z.ZodType): Quick {
     }
     return given;
   };
+}
+
+const stepsBegin = '\n  "steps": [';
+const stepsEnd = '\n  ],\n';
+/** Steps that were parsed last. */
+let recent = { text: '[]', steps: [] as unknown };
+
+/** As `JSON.parse`. Neighbours mostly have the same steps, which are most of a feature: these are cut out and taken
+ *  from the one before. */
+export function parseFeature(text: string): unknown {
+  const key = text.indexOf(stepsBegin);
+  const start = key + stepsBegin.length - 1;
+  const end = text.indexOf(stepsEnd, start) + stepsEnd.length - 2;
+  if (key < 0 || end < start || !isOnlyKey(text, key, end)) return JSON.parse(text);
+  const cut = text.slice(start, end);
+  const document = JSON.parse(`${text.slice(0, start)}0${text.slice(end)}`) as Record<string, unknown>;
+  if (cut !== recent.text) recent = { text: cut, steps: JSON.parse(cut) };
+  document.steps = recent.steps;
+  return document;
+}
+
+/** Whether the steps whose key stands at `key` are those of the document itself and no others: no object opens before
+ *  them, and none has a key of that name behind them, be it written with escapes. The line break before the key says
+ *  that it is in no text, as texts have none. */
+function isOnlyKey(text: string, key: number, end: number): boolean {
+  return text.indexOf('{', 1) > key && !text.includes('"steps"', end) && !text.includes('\\u');
 }

@@ -19,7 +19,7 @@ import {
   storePath,
   workerPath,
 } from './paths.ts';
-import { quickOf, unsure } from './quick.ts';
+import { parseFeature, quickOf, unsure } from './quick.ts';
 
 /** Largest state file, in bytes; artifacts are not under it. */
 export const fileBytesMax = 10 * 1024 * 1024;
@@ -152,7 +152,7 @@ export function parseFile(
 function quickly<V>(schema: z.ZodType<V>, text: string): V | undefined {
   if (text.length * 3 > fileBytesMax) return undefined;
   try {
-    const value = quickOf(schema)(JSON.parse(text));
+    const value = quickOf(schema)(schema === (Feature as z.ZodType) ? parseFeature(text) : JSON.parse(text));
     return value === unsure ? undefined : (value as V);
   } catch {
     return undefined;

@@ -1,5 +1,6 @@
 import type { IsStopped } from './budgets.ts';
 import type { Checkpoint, CodeHead, Feature, Session } from './entities.ts';
+import { groupPairs } from './group.ts';
 import { compareCodePoints, compareNatural, keyOf } from './ids.ts';
 import { type Contents, contentsOf, type State } from './state.ts';
 import type { Instant } from './time.ts';
@@ -93,8 +94,13 @@ export function featureLists(features: Iterable<readonly [string, Feature]>): Re
     if (status === 'pending') pending.push(entry);
     if (worker_id !== null || claim !== null) claimed.push(key);
   }
-  pending.sort(([, a], [, b]) => compareClaimOrder(a, b));
-  return { pending: pending.map(([key]) => key), claimed };
+  // There are few priorities and phases, so that most is done when these are in order.
+  const groups = groupPairs(
+    pending.map((entry) => [JSON.stringify([entry[1].priority, entry[1].phase]), entry] as const),
+  );
+  const inOrder = [...groups.values()].sort(([a], [b]) => compareClaimOrder(a![1], b![1]));
+  for (const group of inOrder) group.sort(([, a], [, b]) => compareNatural(a.id, b.id));
+  return { pending: inOrder.flat().map(([key]) => key), claimed };
 }
 
 function* maybeClaimed({ features }: Contents): Iterable<Feature> {

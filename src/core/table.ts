@@ -70,7 +70,9 @@ export class Table<V> {
       );
     }
     const base = new Map(this.entries());
-    for (const [key, value] of edits) {
+    // What is asked for in order is found nearly in order.
+    for (const key of [...edits.keys()].sort()) {
+      const value = edits.get(key);
       if (value === undefined) base.delete(key);
       else base.set(key, value);
     }

@@ -5,14 +5,17 @@ import { Coprocess, type Ending } from './coprocess.ts';
 import { gitFailed } from './failure.ts';
 import { spawnFailure } from './run.ts';
 
+/** One thing that was asked for, or many in a row. */
 interface Request {
-  line: string;
-  name: string;
+  names: readonly string[];
+  /** How many of them are answered. */
+  answered: number;
+  lineFor(name: string): string;
   withBody: boolean;
   kept: boolean;
   /** How many processes ended while this request was the one being answered. */
   deaths: number;
-  resolve(answer: BatchAnswer): void;
+  take(answer: BatchAnswer, index: number): void;
   reject(error: Error): void;
 }
 
@@ -43,8 +46,8 @@ export class CatFile {
   }
 
   ask(line: string, { name, withBody }: { name: string; withBody: boolean }): Promise<BatchAnswer> {
-    return new Promise((resolve, reject) => {
-      this.#enqueue({ line, name, withBody, kept: true, deaths: 0, resolve, reject });
+    return new Promise((take, reject) => {
+      this.#enqueue({ ...fresh, names: [name], lineFor: () => line, withBody, kept: true, take, reject });
     });
   }
 
@@ -57,14 +60,11 @@ export class CatFile {
   ): Promise<void> {
     return new Promise((resolve, reject) => {
       if (names.length === 0) return resolve();
-      for (const [index, name] of names.entries()) {
-        const settle = (answer: BatchAnswer) => {
-          take(answer, index);
-          if (index === names.length - 1) resolve();
-        };
-        const line = lineFor(name);
-        this.#enqueue({ line, name, withBody: true, kept: false, deaths: 0, resolve: settle, reject });
-      }
+      const takeNext = (answer: BatchAnswer, index: number) => {
+        take(answer, index);
+        if (index === names.length - 1) resolve();
+      };
+      this.#enqueue({ ...fresh, names, lineFor, withBody: true, kept: false, take: takeNext, reject });
     });
   }
 
@@ -72,7 +72,7 @@ export class CatFile {
     if (this.#closed) throw new TypeError('the object reader is closed');
     this.#queue.push(request);
     this.#coprocess ??= this.#start();
-    this.#coprocess.write(request.line);
+    this.#coprocess.write(linesOf(request));
     this.#coprocess.busy();
   }
 
@@ -99,19 +99,23 @@ export class CatFile {
   }
 
   #answer(answer: BatchAnswer): void {
-    this.#next()?.resolve(answer);
+    const request = this.#queue[this.#head];
+    if (request === undefined) return;
+    const index = request.answered;
+    request.answered += 1;
+    request.deaths = 0;
+    if (request.answered === request.names.length) this.#next();
+    request.take(answer, index);
     if (this.#queue.length === 0) this.#coprocess?.idle();
   }
 
   /** Takes the request that is answered next out of the queue. */
-  #next(): Request | undefined {
-    const request = this.#queue[this.#head];
+  #next(): void {
     this.#head += 1;
     if (this.#head >= this.#queue.length || this.#head > 1000) {
       this.#queue.splice(0, this.#head);
       this.#head = 0;
     }
-    return request;
   }
 
   #onEnd(coprocess: Coprocess, ending: Ending): void {
@@ -126,17 +130,26 @@ export class CatFile {
     if (this.#queue.length === 0) return;
     const successor = this.#start();
     this.#coprocess = successor;
-    for (const { line } of this.#queue.slice(this.#head)) successor.write(line);
+    for (const request of this.#queue.slice(this.#head)) successor.write(linesOf(request));
     successor.busy();
   }
 
-  #failure({ name }: Request, { error, status, signal, stderr, timeout }: Ending): GitStateError {
+  #failure({ names, answered }: Request, { error, status, signal, stderr, timeout }: Ending): GitStateError {
     if (error !== null) return spawnFailure(error, { command: 'cat-file', cwd: this.#options.cwd });
+    const name = names[answered]!;
     if (/corrupt|inflate|unable to (?:unpack|parse|stream)|cannot be accessed|bad object/i.test(stderr)) {
       return damagedObject(name, stderr);
     }
     return gitFailed({ command: 'cat-file', status, signal, stderr, details: { object: name, timeout } });
   }
+}
+
+const fresh = { answered: 0, deaths: 0 };
+
+/** What is still to be asked. */
+function linesOf({ names, answered, lineFor }: Request): string {
+  const left = answered === 0 ? names : names.slice(answered);
+  return left.length === 1 ? lineFor(left[0]!) : left.map(lineFor).join('');
 }
 
 /** The error for an object that is there and cannot be read. */

@@ -149,7 +149,8 @@ async function edit(
   reading: Reading,
 ): Promise<void> {
   const files: EntityFile[] = [];
-  for (const { path, oid } of changes) {
+  for (const change of changes) {
+    const { path, oid } = change;
     const place = placeOf(path);
     if (!place) throw corrupt(path, 'no such file belongs here');
     if (place.kind === 'payload') continue;
@@ -161,10 +162,10 @@ async function edit(
     } else if (oid === null) {
       put(editing, place, path, goneEntity(state, place, path));
     } else {
-      files.push({ place, path, oid });
+      files.push(change as EntityFile);
     }
   }
-  await readEntities(reader, files, ({ place, path }, entity) => put(editing, place, path, entity), reading);
+  await readEntities(reader, files, (place, path, entity) => put(editing, place, path, entity), reading);
 }
 
 function put(editing: Editing, place: PlacedEntity, path: string, { key, value }: FileEntity): void {
@@ -175,25 +176,21 @@ function put(editing: Editing, place: PlacedEntity, path: string, { key, value }
   if (value !== undefined || !edits.has(key)) edits.set(key, value);
 }
 
-interface EntityFile {
-  place: PlacedEntity;
-  path: string;
-  oid: string;
-}
+type EntityFile = TreeChange & { oid: string };
 
 async function readEntities(
   reader: ObjectReader,
   files: readonly EntityFile[],
-  take: (file: EntityFile, entity: FileEntity) => void,
+  take: (place: PlacedEntity, path: string, entity: FileEntity) => void,
   reading: Reading,
 ): Promise<void> {
   const oids = files.map(({ oid }) => oid);
   const reads = reader.readEach(oids, (object, index) => {
-    const file = files[index]!;
-    const { place, path, oid } = file;
+    const { path, oid } = files[index]!;
     if (object?.type !== 'blob') throw missing(path, 'blob', oid);
     if (object.body.length > fileBytesMax) throw corrupt(path, 'is larger than 10 MiB');
-    take(file, parseFile(place, path, object.body.toString('utf8'), reading));
+    const place = placeOf(path)!;
+    take(place, path, parseFile(place, path, object.body.toString('utf8'), reading));
   });
   await reads.catch((error: unknown) => {
     const object = isGitStateError(error) ? error.details.object : undefined;

@@ -1,7 +1,8 @@
 import fc, { type Arbitrary } from 'fast-check';
 import { expect, test } from 'vitest';
 import type { z } from 'zod';
-import { quickOf, unsure } from '../../src/codec/quick.ts';
+import { canonicalJson } from '../../src/codec/canonical.ts';
+import { parseFeature, quickOf, unsure } from '../../src/codec/quick.ts';
 import { parseFile } from '../../src/codec/tree.ts';
 import {
   Checkpoint,
@@ -207,4 +208,44 @@ test('steps that wait are kept once, and none for another', () => {
 test('a newer store is not taken for one that is known', () => {
   const text = JSON.stringify({ schema: 2, store: 'a'.repeat(8), created_at: '2026-03-01T00:00:00Z' });
   expect(() => parseFile({ kind: 'store' }, 'gitstate.json', text)).toThrow(/has schema 2/);
+});
+
+const outcome = (run: () => unknown): string => {
+  try {
+    return JSON.stringify(run());
+  } catch (error) {
+    return (error as Error).name;
+  }
+};
+
+test('a feature whose steps are cut out is what JSON.parse gives, however its text was changed', () => {
+  const pieces = fc.constantFrom(
+    '\n  "steps": [\n  ],\n',
+    '\n  "steps": [\n    1\n  ],\n',
+    '"steps": 0,',
+    '"st\\u0065ps": 0,',
+    '"a": {\n  "steps": [\n    2\n  ],\n "b": 0},',
+    '{',
+    '"',
+    ' ',
+    '0',
+  );
+  const change = fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), pieces, fc.nat({ max: 2 }));
+  let cuts = 0;
+  fc.assert(
+    fc.property(feature, fc.array(change, { maxLength: 2 }), (document, changes) => {
+      let text = canonicalJson(document);
+      for (const [share, piece, gone] of changes) {
+        // Mostly where a line begins, so that what comes out is JSON more often.
+        const line = text.indexOf('\n  "', Math.floor(share * text.length));
+        const at = line < 0 || gone === 1 ? Math.floor(share * text.length) : line;
+        text = text.slice(0, at) + piece + text.slice(at + gone);
+      }
+      const expected = outcome(() => JSON.parse(text));
+      if (expected !== 'SyntaxError') cuts += 1;
+      expect(outcome(() => parseFeature(text))).toBe(expected);
+    }),
+    { numRuns: 1500 },
+  );
+  expect(cuts).toBeGreaterThan(400);
 });
