@@ -91,19 +91,37 @@ export async function packRefs(repository: Repository): Promise<string | null> {
   return attempt(repository, ['pack-refs', '--all', '--prune']);
 }
 
-/** Writes down how commits hang together, so that walks need not read them. */
-export async function writeCommitGraph(repository: Repository): Promise<string | null> {
-  const { config } = repository;
+/** How many commits are looked through for what they changed, so that the first time is bounded, too. */
+const newFiltersMax = 50_000;
+
+/** Writes down how the commits of `refs` hang together, and which files each of them changed: walks need not read the
+ *  commits, and those for one file hardly any tree.
+ *  @param refs full names, or beginnings of names that end in a slash. */
+export async function writeCommitGraph(
+  repository: Repository,
+  refs: readonly string[],
+): Promise<string | null> {
+  const { config, git } = repository;
   if (!config.bool('core.commitGraph', true) || !config.bool('gc.writeCommitGraph', true)) return null;
-  return attempt(repository, ['commit-graph', 'write', '--reachable', '--split', '--no-progress']);
+  const tips = await git.text(['for-each-ref', '--format=%(objectname)', ...refs]);
+  if (tips === '') return null;
+  const filters = config.bool('commitGraph.changedPaths', true)
+    ? ['--changed-paths', `--max-new-filters=${newFiltersMax}`]
+    : [];
+  const args = ['commit-graph', 'write', '--stdin-commits', '--split', '--no-progress', ...filters];
+  return attempt(repository, args, `${tips}\n`);
 }
 
-async function attempt({ git, version }: Repository, args: readonly string[]): Promise<string | null> {
+async function attempt(
+  { git, version }: Repository,
+  args: readonly string[],
+  input?: string,
+): Promise<string | null> {
   // The new files have to be on the disk before the old ones go.
   const durable = isAtLeast(version, 2, 36) ? ['-c', 'core.fsync=all'] : [];
   const modest = ['-c', 'pack.threads=1', '-c', 'core.packedRefsTimeout=5000'];
   try {
-    await git.run([...durable, ...modest, ...args], { timeoutMs });
+    await git.run([...durable, ...modest, ...args], { timeoutMs, ...(input === undefined ? {} : { input }) });
     return null;
   } catch (error) {
     if (!isGitStateError(error, 'GIT_FAILED')) throw error;

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -8,7 +8,13 @@ import { joinPacks } from '../../src/git/maintenance.ts';
 import { openRepository } from '../../src/git/repository.ts';
 import { commandFile, gitState, makeWorkplace } from '../support/cli.ts';
 import { expectSound } from '../support/oracle.ts';
-import { cloneRepository, repositoryAt, type TestRepository, userEnvironment } from '../support/repo.ts';
+import {
+  cloneRepository,
+  repositoryAt,
+  runGit,
+  type TestRepository,
+  userEnvironment,
+} from '../support/repo.ts';
 import { addFeatures, makeStore, openTestStore, testEnv } from '../support/store.ts';
 
 const packDirectory = ({ path }: TestRepository) => join(path, '.git/objects/pack');
@@ -61,6 +67,29 @@ test('loose objects and packs become few packs, and every ref and object is stil
   expect(repository.git('commit-graph', 'verify')).toBe('');
   await store.note({ message: 'goes on' });
   await expectSound(repository);
+});
+
+test('a walk for one file reads the trees of hardly any other commit', async () => {
+  const { repository, store } = await makeStore();
+  await addFeatures(
+    store,
+    Array.from({ length: 24 }, (_, at) => `f${at}`),
+  );
+  await writeBatches(store, 8);
+  await store.doctor({ maintain: true });
+  const file = repository.git('ls-tree', '-r', '--name-only', 'gitstate').match(/^.*\/f7\.json$/m)![0];
+  const trace = join(repository.path, 'trace');
+  const args = ['rev-list', '--first-parent', 'gitstate', '--', file];
+  const found = runGit(repository.path, args, { env: { GIT_TRACE2_EVENT: trace } }).split('\n');
+  const filter = /"filter_not_present":(\d+),"maybe":(\d+),"definitely_not":(\d+)/.exec(
+    readFileSync(trace, 'utf8').replaceAll('\\', ''),
+  )!;
+  const [missing, looked, spared] = filter.slice(1).map(Number) as [number, number, number];
+  expect(found).toHaveLength(9);
+  expect(missing).toBe(0);
+  expect(looked).toBeLessThan(found.length + 20);
+  expect(spared).toBeGreaterThan(150);
+  expect((await store.blame({ feature: 'f7' })).fields.length).toBeGreaterThan(0);
 });
 
 test.each([
