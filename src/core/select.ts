@@ -1,4 +1,4 @@
-import { type IsStopped, neverStopped } from './budgets.ts';
+import { type IsStopped, spendersIn } from './budgets.ts';
 import { countIn } from './counts.ts';
 import type { Checkpoint, CodeHead, Feature, Session } from './entities.ts';
 import { groupPairs } from './group.ts';
@@ -176,7 +176,7 @@ export function progressOf(
   isStopped: IsStopped,
   accept?: (feature: Feature) => boolean,
 ): Progress {
-  if (accept === undefined && isStopped === neverStopped) return wholeProgress(contents);
+  if (accept === undefined && isStopped.among !== undefined) return wholeProgress(contents, isStopped);
   const progress = {
     total: 0,
     pending: 0,
@@ -197,11 +197,11 @@ export function progressOf(
   return progress;
 }
 
-/** Of all features, where only others keep them from being claimed. */
-function wholeProgress(contents: Contents): Progress {
+/** Of all features, from what is kept with them. */
+function wholeProgress(contents: Contents, isStopped: IsStopped): Progress {
   const count = countIn(contents);
   const pending = count('status pending');
-  const blocked = blockedFeatures(contents).length;
+  const blocked = isStopped.among === 'all' ? pending : blockedBy(contents, isStopped).size;
   return {
     total: contents.features.size,
     pending,
@@ -212,6 +212,16 @@ function wholeProgress(contents: Contents): Progress {
     failed: count('status failed'),
     archived: count('status archived'),
   };
+}
+
+/** Ids of features that wait for others or for money. */
+function blockedBy(contents: Contents, isStopped: IsStopped): Set<string> {
+  const ids = new Set(blockedFeatures(contents).map(({ id }) => id));
+  if (isStopped.among === 'none') return ids;
+  for (const feature of spendersIn(contents)) {
+    if (feature.status === 'pending' && isStopped(feature)) ids.add(feature.id);
+  }
+  return ids;
 }
 
 export function isAllComplete({ completed, archived, total }: Progress): boolean {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { neverStopped } from '../../src/core/budgets.ts';
-import { type Feature, featureStatuses, stepStatuses } from '../../src/core/entities.ts';
+import { budgetOf, neverStopped, stopsOn } from '../../src/core/budgets.ts';
+import { type Feature, featureStatuses, type Session, stepStatuses } from '../../src/core/entities.ts';
 import { metricsOf } from '../../src/core/metrics.ts';
 import {
   blockedFeatures,
@@ -10,8 +10,10 @@ import {
   progressOf,
   workersOf,
 } from '../../src/core/select.ts';
-import { type Contents, emptyContents, type State } from '../../src/core/state.ts';
+import { type Contents, emptyContents, featuresInOrder, type State } from '../../src/core/state.ts';
 import { Table } from '../../src/core/table.ts';
+import type { Instant } from '../../src/core/time.ts';
+import { limitsOf } from '../../src/core/views.ts';
 import { decodeSnapshot, encodeSnapshot } from '../../src/store/cache-file.ts';
 import { instant } from '../support/arbitraries.ts';
 import { Scene } from '../support/scene.ts';
@@ -53,6 +55,24 @@ const rowOf = ([number, fields]: Numbered) => {
   return [id.toLowerCase(), fields ? ({ ...fields, id, claim } as unknown as Feature) : undefined] as const;
 };
 
+const limit = fc.constantFrom(null, null, 0, 3, 20);
+const today = '2026-03-01T12:00:00Z' as Instant;
+const sheetOf = ([number, amount]: readonly [number, number]) => {
+  const none = { tokens: null, operation: 'x', worker: null, key: null };
+  return [
+    `2026-03-01/f${number}`,
+    { entries: [{ ...none, at: today, amount, step: 'plan' }] } as never,
+  ] as const;
+};
+
+/** What the limits say of one feature after the other. */
+function warningsIn(contents: Contents, budgets: Session['budgets']) {
+  const session = { ...base.session(), budgets };
+  const all = featuresInOrder(contents).flatMap((one) => budgetOf(session, contents, one, today).warnings);
+  const ofDay = all.filter(({ scope }) => scope === 'day').slice(0, 1);
+  return [...all.filter(({ scope }) => scope !== 'day'), ...ofDay];
+}
+
 const base = Scene.started({ steps: ['code', 'plan'] });
 const tree = { oid: 'a'.repeat(40), entries: new Map() };
 const workers = Table.of(['V', 'W'].map((id) => [id.toLowerCase(), { id } as never] as const));
@@ -67,14 +87,17 @@ function kept(state: State): Contents {
   return decodeSnapshot(bytes).state.contents.get('s')!;
 }
 
-function overview(contents: Contents) {
+function overview(contents: Contents, budgets: Session['budgets']) {
+  const session = { ...base.session(), budgets };
+  const isStopped = stopsOn(session, contents, today);
   return {
-    progress: progressOf(contents, neverStopped),
+    progress: progressOf(contents, isStopped),
     // The same, with a look at each feature.
-    looked: progressOf(contents, neverStopped, () => true),
+    looked: progressOf(contents, isStopped, () => true),
+    limits: limitsOf(session, contents, today),
     workers: workersOf(contents).map(({ completed, failed }) => [completed, failed]),
     blocked: blockedFeatures(contents),
-    metrics: metricsOf(base.session(), contents),
+    metrics: metricsOf(session, contents),
     claimed: claimedFeatures(contents).map(({ id }) => id),
     first: firstReady(contents, neverStopped)?.id,
   };
@@ -86,7 +109,10 @@ describe('an overview', () => {
       fc.property(
         fc.array(numbered, { maxLength: 150 }),
         fc.array(fc.array(numbered, { minLength: 1, maxLength: 4 }), { maxLength: 4 }),
-        (start, rounds) => {
+        fc.array(fc.tuple(fc.nat({ max: 199 }), fc.integer({ min: -1, max: 9 })), { maxLength: 9 }),
+        fc.record({ steps: fc.constantFrom({}, { plan: 5 }, { plan: 0 }), feature: limit, day: limit }),
+        (start, rounds, spent, budgets) => {
+          const costs = Table.of(spent.map(sheetOf));
           const all = new Map(start.map(rowOf).filter(([, value]) => value)) as Map<string, Feature>;
           let features = kept(stateWith(Table.of(all))).features;
           for (const edits of [[], ...rounds]) {
@@ -96,8 +122,10 @@ describe('an overview', () => {
               features = value ? features.with(key, value) : features.without(key);
             }
             const plain = Table.of([...all].sort(([a], [b]) => (a < b ? -1 : 1)));
-            const seen = overview({ ...emptyContents, workers, features });
-            expect(seen).toEqual(overview({ ...emptyContents, workers, features: plain }));
+            const seen = overview({ ...emptyContents, workers, costs, features }, budgets);
+            const looked = { ...emptyContents, workers, costs, features: plain };
+            expect(seen).toEqual(overview(looked, budgets));
+            expect(seen.limits.warnings).toEqual(warningsIn(looked, budgets));
             expect(seen.progress).toEqual(seen.looked);
             expect(Object.keys(seen.metrics.by_step).slice(0, 2)).toEqual(['code', 'plan']);
           }
