@@ -16,6 +16,8 @@ export async function longLife({ directory, short, only }) {
   const many = short ? 4000 : only ? 100_000 : 20_000;
   const young = await lived(directory, 'young', 500);
   const old = await lived(directory, 'old', many);
+  // The disk is not to be busy with what was written just now.
+  execFileSync('sync');
   const warm = await mutations(young, old, short ? 60 : 240);
   const disk = [await sizes(young), await sizes(old)];
   const asked = await questions(young, old, short ? 3 : 7);
@@ -100,6 +102,7 @@ async function questions(young, old, rounds) {
   const asked = {
     'log -n 20': ['log', '-n', '20', '--json'],
     'log --feature': ['log', '--feature', featureId(7), '--json'],
+    blame: ['blame', featureId(7), '--json'],
     'diff gitstate~50': ['diff', 'gitstate~50', '--json'],
     status: ['status', '--json'],
   };

@@ -1,7 +1,8 @@
-import { rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { interleave } from './interleave.mjs';
+import { interleave, timed } from './interleave.mjs';
 import { makeRepository, openFilledStore, runChild, runChildFully, session } from './repository.mjs';
 import { ratio, summary } from './stats.mjs';
 
@@ -9,7 +10,7 @@ const fileAt = (path) => fileURLToPath(new URL(path, import.meta.url));
 const command = fileAt('../dist/git-state.cjs');
 const measured = fileAt('max-rss.cjs');
 
-/** What a command costs in a store of 100 features, and how much more in larger ones; then the same without a cache. */
+/** What a command costs in a store of 100 features, and how much more in larger ones; then a first read. */
 export async function sizes({ directory, short }) {
   const counts = short ? [100, 1000] : [100, 1000, 10_000, 100_000];
   const stores = [];
@@ -18,7 +19,11 @@ export async function sizes({ directory, short }) {
     await (await openFilledStore(path, { features })).close();
     stores.push({ features, path });
   }
-  return [await warmTable(stores, { rounds: short ? 5 : 15 }), await coldTable(stores, { rounds: 3 })];
+  return [
+    await warmTable(stores, { rounds: short ? 5 : 15 }),
+    await firstReadTable(stores, { rounds: short ? 3 : 7 }),
+    await coldTable(stores, { rounds: 3 }),
+  ];
 }
 
 let workers = 0;
@@ -66,6 +71,63 @@ async function memoryOf({ args, path }) {
   return Math.round(Number(/max-rss (\d+)/.exec(stderr)[1]) / 1024);
 }
 
+const reader = fileAt('cold-read.mjs');
+
+/** A first read beside `git archive`, which is thrown away, and beside the same archive, taken apart and parsed by a
+ *  script. Each is a new process, of which the start does not count. */
+async function firstReadTable(stores, { rounds }) {
+  const rows = [];
+  for (const { features, path } of stores.filter((store) => store.features >= 1000)) {
+    const read = async (way) => JSON.parse(await runChild(process.execPath, [reader, way, path]));
+    const ways = {
+      'git archive': () => timed(() => discarded(path)).then((ms) => ({ ms })),
+      'git archive, parsed': () => read('archive'),
+      'openStore and list, no cache': () => {
+        dropCache(path);
+        return read('list');
+      },
+    };
+    const results = Object.fromEntries(Object.keys(ways).map((name) => [name, new Map()]));
+    const memory = {};
+    for (let round = 0; round < (features > 10_000 ? 3 : rounds); round += 1) {
+      for (const [name, run] of Object.entries(ways)) {
+        const { ms, max_rss_mib } = await run();
+        results[name].set(round, ms);
+        memory[name] = max_rss_mib;
+      }
+    }
+    for (const name of Object.keys(ways)) {
+      rows.push({
+        variant: `${name}, ${features} features`,
+        ...summary([...results[name].values()]),
+        to_archive: ratio(results[name], results['git archive']),
+        to_plain: ratio(results[name], results['git archive, parsed']),
+        max_rss_mib: memory[name],
+        ...(name.startsWith('openStore') && features >= 10_000
+          ? { target: { key: 'to_archive', most: 2.2 } }
+          : {}),
+      });
+    }
+  }
+  const note = 'x plain: beside the archive parsed by a script, which checks nothing';
+  return { title: 'a first read in a new process, without its start', rows, note };
+}
+
+function dropCache(path) {
+  const directory = join(path, '.git/gitstate/cache');
+  for (const name of readdirSync(directory)) if (name.startsWith('state-')) rmSync(join(directory, name));
+}
+
+/** Takes the archive from a pipe, as any reader would. */
+function discarded(path) {
+  return new Promise((resolve, reject) => {
+    const git = spawn('git', ['archive', '--format=tar', 'gitstate'], { cwd: path });
+    git.stdout.resume();
+    git.on('error', reject);
+    git.on('close', (status) => (status === 0 ? resolve() : reject(new Error('git archive failed'))));
+  });
+}
+
 async function coldTable(stores, { rounds }) {
   const rows = [];
   for (const { features, path } of stores.filter((store) => store.features <= 10_000)) {
@@ -76,7 +138,7 @@ async function coldTable(stores, { rounds }) {
         name: cold,
         run: () =>
           runChild(process.execPath, [command, 'list', '--session', session, '--json'], { cwd: path }),
-        before: () => rmSync(join(path, '.git/gitstate/cache'), { recursive: true, force: true }),
+        before: () => dropCache(path),
       },
       {
         name: archive,
@@ -89,9 +151,9 @@ async function coldTable(stores, { rounds }) {
         variant: name,
         ...summary([...results[name].values()]),
         to_archive: ratio(results[name], results[archive]),
-        ...(name === cold && features >= 10_000 ? { target: { key: 'to_archive', most: 2.2 } } : {}),
       });
     }
   }
-  return { title: 'a first read, with the start of Node', rows };
+  const note = 'all features as JSON, and the cache for the next command';
+  return { title: 'a first read from a shell, with the start of Node', rows, note };
 }

@@ -19,6 +19,7 @@ import {
   storePath,
   workerPath,
 } from './paths.ts';
+import { parseFeature, quickOf, unsure } from './quick.ts';
 
 /** Largest state file, in bytes; artifacts are not under it. */
 export const fileBytesMax = 10 * 1024 * 1024;
@@ -115,7 +116,13 @@ export function parseFile(
   text: string,
   reading: Reading = currentReading,
 ): FileEntity {
-  const read = <V>(schema: z.ZodType<V>) => parsed(schema, path, documentOf(place, path, text, reading));
+  const read = <V>(schema: z.ZodType<V>) => {
+    const isCurrent = place.kind !== 'store' && reading.stored === reading.schema.version;
+    return (
+      (isCurrent ? quickly(schema, text) : undefined) ??
+      parsed(schema, path, documentOf(place, path, text, reading))
+    );
+  };
   switch (place.kind) {
     case 'store':
       return { key: '', value: read(StoreInfo) };
@@ -138,6 +145,17 @@ export function parseFile(
       throw new TypeError(`'${path}' holds no entity`);
     default:
       return place satisfies never;
+  }
+}
+
+/** What the text says if it is as gitstate writes it; undefined where that takes a closer look. */
+function quickly<V>(schema: z.ZodType<V>, text: string): V | undefined {
+  if (text.length * 3 > fileBytesMax) return undefined;
+  try {
+    const value = quickOf(schema)(schema === (Feature as z.ZodType) ? parseFeature(text) : JSON.parse(text));
+    return value === unsure ? undefined : (value as V);
+  } catch {
+    return undefined;
   }
 }
 

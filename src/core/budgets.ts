@@ -1,8 +1,9 @@
 import { GitStateError } from '../errors.ts';
-import { costOfDay, tallyFor, totalOf } from './costs.ts';
+import { costByFeature, costOfDay, tallyFor, totalOf } from './costs.ts';
 import type { Feature, Session } from './entities.ts';
+import { compareNatural } from './ids.ts';
 import { amountOf, microsOf } from './money.ts';
-import type { Contents } from './state.ts';
+import { type Contents, featuresInOrder } from './state.ts';
 import type { Instant } from './time.ts';
 
 /** Limits of money. From 80% of one on there is a warning; at 100% of a feature's total or of the day's cap, claims and
@@ -23,9 +24,13 @@ export interface BudgetState {
 }
 
 /** Says whether money keeps a feature from being claimed. */
-export type IsStopped = (feature: Feature) => boolean;
+export type IsStopped = ((feature: Feature) => boolean) & {
+  /** Of whom it can be true, where that is known without a look at them: features with costs are `spenders`. */
+  readonly among?: 'none' | 'spenders' | 'all';
+};
 
-export const neverStopped: IsStopped = () => false;
+export const neverStopped: IsStopped = Object.assign(() => false, { among: 'none' as const });
+const alwaysStopped: IsStopped = Object.assign(() => true, { among: 'all' as const });
 
 const warnFromPercent = 80n;
 
@@ -92,10 +97,26 @@ function warningOf({ scope, name, limit, micros }: Spending): BudgetWarning[] {
 /** Tells of each feature of a session whether its total or the cap of the day is used up. */
 export function stopsOn(session: Session, contents: Contents, at: Instant): IsStopped {
   const { feature: total, day: cap } = session.budgets;
-  if (total === null && cap === null) return neverStopped;
-  const capReached = cap !== null && microsOf(costOfDay(contents, at.slice(0, 10))) >= microsOf(cap);
-  const totalMicros = total === null ? null : microsOf(total);
-  return ({ id }) => capReached || (totalMicros !== null && microsOf(totalOf(contents, id)) >= totalMicros);
+  if (cap !== null && microsOf(costOfDay(contents, at.slice(0, 10))) >= microsOf(cap)) return alwaysStopped;
+  if (total === null) return neverStopped;
+  if (total === 0) return alwaysStopped;
+  const totalMicros = microsOf(total);
+  const isStopped = ({ id }: Feature) => microsOf(totalOf(contents, id)) >= totalMicros;
+  return Object.assign(isStopped, { among: 'spenders' as const });
+}
+
+/** The features of a session about which its limits may have something to say: without costs only a limit of nothing
+ *  is reached. */
+export function maybeWarned({ budgets }: Session, contents: Contents): Feature[] {
+  const limits = [budgets.feature, ...Object.values(budgets.steps)];
+  if (limits.includes(0)) return featuresInOrder(contents);
+  if (limits.every((limit) => limit === null)) return [];
+  return spendersIn(contents).sort((a, b) => compareNatural(a.id, b.id));
+}
+
+/** Features that have costs. */
+export function spendersIn(contents: Contents): Feature[] {
+  return costByFeature(contents).flatMap(([key]) => contents.features.get(key) ?? []);
 }
 
 /** @throws BUDGET_EXCEEDED that names the limits which are used up. */

@@ -87,9 +87,14 @@ const featureShape = z.strictObject({
   data: JsonRecord,
 });
 
+type FeatureFields = z.infer<typeof featureShape>;
+
+export function claimFits({ claim, worker_id, status }: FeatureFields): boolean {
+  return (claim === null) === (worker_id === null) && (claim === null || status === 'in_progress');
+}
+
 export const Feature = featureShape.refine(
-  ({ claim, worker_id, status }) =>
-    (claim === null) === (worker_id === null) && (claim === null || status === 'in_progress'),
+  claimFits,
   'a claim, its worker and the status in_progress belong together',
 );
 export type Feature = z.infer<typeof Feature>;

@@ -67,8 +67,13 @@ export function unsigned(value: number): number {
   return value + 0;
 }
 
+/** As `jsonFault`, and whether it is too large. */
+export function valueFault(value: unknown): string | null {
+  return jsonFault(value) ?? sizeFault(value);
+}
+
 function checkJson(value: unknown, context: z.RefinementCtx): void {
-  const fault = jsonFault(value) ?? sizeFault(value);
+  const fault = valueFault(value);
   if (fault) context.addIssue({ code: 'custom', message: fault });
 }
 
@@ -112,8 +117,15 @@ export const PlainNumber = z
   .refine((value) => numberFault(value) === null, 'is beyond 2^53')
   .overwrite(unsigned);
 
+/** Says why `text` is none that is stored; null when it is. */
+export function textFault(text: string): string | null {
+  if (/\p{Surrogate}/u.test(text)) return 'holds half of a character';
+  // No unit of a text has more than three bytes.
+  return text.length * 3 <= jsonBytesMax ? null : bytesFault(text);
+}
+
 /** Text that a user gives, of whatever characters but lone surrogates, up to the size limit of a value. */
-export const Text = z
-  .string()
-  .refine((text) => !/\p{Surrogate}/u.test(text), 'holds half of a character')
-  .refine((text) => bytesFault(text) === null, 'is larger than 1 MiB');
+export const Text = z.string().superRefine((text, context) => {
+  const fault = textFault(text);
+  if (fault) context.addIssue({ code: 'custom', message: fault });
+});

@@ -1,11 +1,12 @@
-import { tallyFor, totalCost, totalOf } from './costs.ts';
-import type { Feature, Session, Step } from './entities.ts';
+import { costByFeature, tallyFor, totalCost } from './costs.ts';
+import { countIn, stepNamesIn } from './counts.ts';
+import type { Session } from './entities.ts';
+import { compareNatural } from './ids.ts';
 import { sumAmounts } from './money.ts';
-import { mean, type Quality, qualityOf, roundTo } from './quality.ts';
-import { wasCompleted } from './select.ts';
+import { type Quality, qualityOf, roundTo } from './quality.ts';
+import { candidates, wasCompleted } from './select.ts';
 import type { Contents } from './state.ts';
 import { stepIn } from './tally.ts';
-import { type Instant, millisecondsOf } from './time.ts';
 
 export interface StepMetrics {
   /** Minutes from start to completion, one decimal; 0 if none was completed. */
@@ -35,71 +36,64 @@ export interface Metrics {
 
 /** Times, rates, money and quality of a session. An archived feature counts as completed if it was. */
 export function metricsOf(session: Session, contents: Contents): Metrics {
-  const features = [...contents.features.values()];
-  const count = (status: Feature['status']) => features.filter((feature) => feature.status === status).length;
-  const finished = features.filter(({ status }) => ['completed', 'failed', 'archived'].includes(status));
-  const done = finished.filter(wasCompleted);
-  const minutes = meanMinutes(features);
+  const count = countIn(contents);
+  const [completed, failed, archived] = [
+    count('status completed'),
+    count('status failed'),
+    count('status archived'),
+  ];
+  const done = completed + count('archived completed');
+  const minutes = meanMinutes(count, '');
   return {
-    total_tasks: features.length,
-    completed: count('completed'),
-    in_progress: count('in_progress'),
-    failed: count('failed'),
+    total_tasks: contents.features.size,
+    completed,
+    in_progress: count('status in_progress'),
+    failed,
     average_time_minutes: Math.round(minutes),
-    success_rate: rate(done.length, finished.length),
+    success_rate: rate(done, completed + failed + archived),
     avg_production_time: roundTo(1, minutes),
     total_cost: totalCost(session, contents),
     avg_cost: averageCost(contents, done),
-    by_step: byStep(session, contents, features),
-    quality: qualityOf(features),
+    by_step: byStep(session, contents),
+    quality: qualityOf(candidates(contents, 'scored')),
   };
 }
+
+type Count = ReturnType<typeof countIn>;
 
 function rate(part: number, whole: number): number {
   return whole === 0 ? 0 : roundTo(2, part / whole);
 }
 
-/** Mean of the times that are known, summed as whole seconds so that their order cannot matter; 0 if none. */
-function meanMinutes(spans: readonly { started_at: Instant | null; completed_at: Instant | null }[]): number {
-  const times = spans.flatMap(({ started_at, completed_at }) =>
-    started_at && completed_at ? [millisecondsOf(completed_at) - millisecondsOf(started_at)] : [],
-  );
-  return times.length === 0 ? 0 : mean(times) / 60_000;
+/** Mean of the times that are known; 0 if none. They are whole seconds, so that their order cannot matter. */
+function meanMinutes(count: Count, of: string): number {
+  const spans = count(`spans${of}`);
+  return spans === 0 ? 0 : count(`ms${of}`) / spans / 60_000;
 }
 
-function averageCost(contents: Contents, done: readonly Feature[]): number {
-  if (done.length === 0) return 0;
-  const amounts = done.map(({ id }) => totalOf(contents, id));
-  return roundTo(2, sumAmounts(amounts) / done.length);
+/** Only features with costs are looked at: the others add nothing. */
+function averageCost(contents: Contents, done: number): number {
+  if (done === 0) return 0;
+  const amounts = costByFeature(contents).flatMap(([key, amount]) => {
+    const feature = contents.features.get(key);
+    return feature && wasCompleted(feature) ? [amount] : [];
+  });
+  return roundTo(2, sumAmounts(amounts) / done);
 }
 
 /** Every step in the order of the session, then those that only features have. */
-function byStep(
-  session: Session,
-  contents: Contents,
-  features: readonly Feature[],
-): Record<string, StepMetrics> {
-  const steps = new Map<string, Step[]>();
-  for (const feature of features) {
-    for (const step of feature.steps) {
-      const known = steps.get(step.name);
-      if (known) known.push(step);
-      else steps.set(step.name, [step]);
-    }
-  }
+function byStep(session: Session, contents: Contents): Record<string, StepMetrics> {
   const tally = tallyFor(contents);
-  const names = new Set([...session.steps, ...steps.keys()]);
-  return Object.fromEntries(
-    [...names].map((name) => [name, stepMetrics(steps.get(name) ?? [], stepIn(tally, name))]),
-  );
+  const count = countIn(contents);
+  const names = new Set<string>([...session.steps, ...stepNamesIn(contents).sort(compareNatural)]);
+  return Object.fromEntries([...names].map((name) => [name, stepMetrics(count, name, stepIn(tally, name))]));
 }
 
-function stepMetrics(steps: readonly Step[], cost: number): StepMetrics {
-  const completed = steps.filter(({ status }) => status === 'completed');
-  const failures = steps.reduce((sum, { status, failures: n }) => sum + (status === 'skipped' ? 0 : n), 0);
+function stepMetrics(count: Count, name: string, cost: number): StepMetrics {
+  const completed = count(`completed ${name}`);
   return {
-    avg_time: roundTo(1, meanMinutes(completed)),
-    success_rate: rate(completed.length, completed.length + failures),
+    avg_time: roundTo(1, meanMinutes(count, ` ${name}`)),
+    success_rate: rate(completed, completed + count(`failures ${name}`)),
     cost,
   };
 }

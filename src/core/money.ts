@@ -24,6 +24,7 @@ function divideHalfEven(value: bigint, divisor: bigint): bigint {
 }
 
 export function amountOf(micros: bigint): number {
+  if (micros === 0n) return 0;
   const negative = micros < 0n;
   const absolute = negative ? -micros : micros;
   const text = `${absolute / microsPerUnit}.${String(absolute % microsPerUnit).padStart(placesMax, '0')}`;

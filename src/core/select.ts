@@ -1,5 +1,7 @@
-import type { IsStopped } from './budgets.ts';
+import { type IsStopped, spendersIn } from './budgets.ts';
+import { countIn } from './counts.ts';
 import type { Checkpoint, CodeHead, Feature, Session } from './entities.ts';
+import { groupPairs } from './group.ts';
 import { compareCodePoints, compareNatural, keyOf } from './ids.ts';
 import { type Contents, contentsOf, type State } from './state.ts';
 import type { Instant } from './time.ts';
@@ -84,34 +86,47 @@ export function firstReady(
   return first;
 }
 
-/** The keys of features that need looking at for `pending` and `claimed`, by list, so that they can be kept. */
+/** The keys of features that need looking at for something, by list, so that they can be kept: those that wait, in
+ *  claim order; those that a worker holds; of those that wait, those that depend on others; those with scores. */
 export function featureLists(features: Iterable<readonly [string, Feature]>): Record<string, string[]> {
   const pending: (readonly [string, Feature])[] = [];
-  const claimed: string[] = [];
+  const [claimed, dependent, scored]: [string[], string[], string[]] = [[], [], []];
   for (const entry of features) {
-    const [key, { status, worker_id, claim }] = entry;
+    const [key, { status, worker_id, claim, dependencies, scored_at }] = entry;
     if (status === 'pending') pending.push(entry);
+    if (status === 'pending' && dependencies.length > 0) dependent.push(key);
     if (worker_id !== null || claim !== null) claimed.push(key);
+    if (scored_at !== null) scored.push(key);
   }
-  pending.sort(([, a], [, b]) => compareClaimOrder(a, b));
-  return { pending: pending.map(([key]) => key), claimed };
+  // There are few priorities and phases, so that most is done when these are in order.
+  const groups = groupPairs(
+    pending.map((entry) => [JSON.stringify([entry[1].priority, entry[1].phase]), entry] as const),
+  );
+  const inOrder = [...groups.values()].sort(([a], [b]) => compareClaimOrder(a![1], b![1]));
+  for (const group of inOrder) group.sort(([, a], [, b]) => compareNatural(a.id, b.id));
+  return { pending: inOrder.flat().map(([key]) => key), claimed, dependent, scored };
 }
 
-function* maybeClaimed({ features }: Contents): Iterable<Feature> {
-  const { inOrder, others } = features.candidates('claimed');
+/** Features among which are all that belong in a list. */
+export function* candidates({ features }: Contents, list: FeatureList): Iterable<Feature> {
+  const { inOrder, others } = features.candidates(list);
   yield* inOrder;
   yield* others;
 }
 
+type FeatureList = 'pending' | 'claimed' | 'dependent' | 'scored';
+
 /** The feature whose claim a worker holds, expired or not. */
 export function heldBy(contents: Contents, worker: string): Feature | null {
-  for (const feature of maybeClaimed(contents)) if (feature.worker_id === worker) return feature;
+  for (const feature of candidates(contents, 'claimed')) if (feature.worker_id === worker) return feature;
   return null;
 }
 
 /** Features in progress with a claim, in claim order. */
 export function claimedFeatures(contents: Contents): Feature[] {
-  return [...maybeClaimed(contents)].filter((feature) => feature.claim !== null).sort(compareClaimOrder);
+  return [...candidates(contents, 'claimed')]
+    .filter((feature) => feature.claim !== null)
+    .sort(compareClaimOrder);
 }
 
 /** The step under way: the active or failed one; of a started feature that waits again, its first unfinished one. */
@@ -159,8 +174,9 @@ export function featuresDependingOn(contents: Contents, id: string): string[] {
 export function progressOf(
   contents: Contents,
   isStopped: IsStopped,
-  accept: (feature: Feature) => boolean = () => true,
+  accept?: (feature: Feature) => boolean,
 ): Progress {
+  if (accept === undefined && isStopped.among !== undefined) return wholeProgress(contents, isStopped);
   const progress = {
     total: 0,
     pending: 0,
@@ -172,13 +188,40 @@ export function progressOf(
     archived: 0,
   };
   for (const feature of contents.features.values()) {
-    if (!accept(feature)) continue;
+    if (accept && !accept(feature)) continue;
     progress.total += 1;
     progress[feature.status] += 1;
     if (feature.status === 'pending')
       progress[isReady(contents, feature, isStopped) ? 'ready' : 'blocked'] += 1;
   }
   return progress;
+}
+
+/** Of all features, from what is kept with them. */
+function wholeProgress(contents: Contents, isStopped: IsStopped): Progress {
+  const count = countIn(contents);
+  const pending = count('status pending');
+  const blocked = isStopped.among === 'all' ? pending : blockedBy(contents, isStopped).size;
+  return {
+    total: contents.features.size,
+    pending,
+    ready: pending - blocked,
+    blocked,
+    in_progress: count('status in_progress'),
+    completed: count('status completed'),
+    failed: count('status failed'),
+    archived: count('status archived'),
+  };
+}
+
+/** Ids of features that wait for others or for money. */
+function blockedBy(contents: Contents, isStopped: IsStopped): Set<string> {
+  const ids = new Set(blockedFeatures(contents).map(({ id }) => id));
+  if (isStopped.among === 'none') return ids;
+  for (const feature of spendersIn(contents)) {
+    if (feature.status === 'pending' && isStopped(feature)) ids.add(feature.id);
+  }
+  return ids;
 }
 
 export function isAllComplete({ completed, archived, total }: Progress): boolean {
@@ -188,7 +231,7 @@ export function isAllComplete({ completed, archived, total }: Progress): boolean
 /** What is not finished and waits for something, and for what. */
 export function blockedFeatures(contents: Contents): { id: string; blocked_by: Blocker[] }[] {
   const blocked: { id: string; blocked_by: Blocker[] }[] = [];
-  for (const feature of contents.features.values()) {
+  for (const feature of candidates(contents, 'dependent')) {
     if (feature.status !== 'pending') continue;
     const blocked_by = blockersOf(contents, feature);
     if (blocked_by.length > 0) blocked.push({ id: feature.id, blocked_by });
@@ -216,29 +259,16 @@ export interface WorkerSummary {
 /** Every worker that ever claimed something, idle ones too, in natural order. */
 export function workersOf(contents: Contents): WorkerSummary[] {
   const rows = new Map<string, WorkerSummary>();
+  const count = countIn(contents);
   for (const { id } of contents.workers.values()) {
-    rows.set(keyOf(id), {
-      id,
-      status: 'idle',
-      current_feature: null,
-      expires_at: null,
-      completed: 0,
-      failed: 0,
-    });
+    const key = keyOf(id);
+    const [completed, failed] = [count(`completed by ${key}`), count(`failed by ${key}`)];
+    rows.set(key, { id, status: 'idle', current_feature: null, expires_at: null, completed, failed });
   }
-  for (const feature of contents.features.values()) {
-    const holder = feature.worker_id && rows.get(keyOf(feature.worker_id));
-    if (holder) {
-      Object.assign(holder, {
-        status: 'busy',
-        current_feature: feature.id,
-        expires_at: feature.claim?.expires_at,
-      });
-    }
-    const finisher = feature.completed_by && rows.get(keyOf(feature.completed_by));
-    if (finisher && feature.completed_at) finisher.completed += 1;
-    const failer = feature.failed_by && rows.get(keyOf(feature.failed_by));
-    if (failer) failer.failed += 1;
+  for (const { id, worker_id, claim } of candidates(contents, 'claimed')) {
+    const holder = worker_id && rows.get(keyOf(worker_id));
+    if (!holder) continue;
+    Object.assign(holder, { status: 'busy', current_feature: id, expires_at: claim?.expires_at });
   }
   return [...rows.values()].sort((a, b) => compareNatural(a.id, b.id));
 }

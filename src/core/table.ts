@@ -4,7 +4,24 @@ export interface Base<V> extends Iterable<readonly [string, V]> {
   get(key: string): V | undefined;
   /** Keys of a known list, in its order; undefined where none of that name is kept. */
   listed?(list: string): Iterable<string> | undefined;
+  /** Counts over all entries, by name; undefined where none of that name are kept. */
+  counted?(name: string): Counts | undefined;
 }
+
+/** How many there are, or how much, by what it is. */
+export type Counts = ReadonlyMap<string, number>;
+
+/** Adds to `counts` what is counted in one value, so many times. */
+export function countAll(
+  counts: Map<string, number>,
+  parts: Iterable<readonly [name: string, count: number]>,
+  times: number,
+): void {
+  for (const [name, count] of parts) counts.set(name, (counts.get(name) ?? 0) + count * times);
+}
+
+/** What was counted in a base, which does not change any more. */
+const countsOfBases = new WeakMap<Base<never>, Map<string, Counts>>();
 
 /** Where to look for entries of some kind: `inOrder` holds none but those that stood in a list kept with the base, in
  *  its order; `others` may hold any. Nothing of that kind is elsewhere. */
@@ -70,7 +87,9 @@ export class Table<V> {
       );
     }
     const base = new Map(this.entries());
-    for (const [key, value] of edits) {
+    // What is asked for in order is found nearly in order.
+    for (const key of [...edits.keys()].sort()) {
+      const value = edits.get(key);
       if (value === undefined) base.delete(key);
       else base.set(key, value);
     }
@@ -103,6 +122,33 @@ export class Table<V> {
     const keys = this.#base.listed?.(list);
     if (keys === undefined) return { inOrder: [], others: this.values() };
     return { inOrder: this.#untouched(keys), others: this.#touched() };
+  }
+
+  /** Counts over all entries; after a small change only what has changed is counted.
+   *  @param ofAll counts in many at once. @param ofOne what it counts in one. */
+  counts(
+    name: string,
+    ofAll: (values: Iterable<V>) => Counts,
+    ofOne: (value: V) => Iterable<readonly [name: string, count: number]>,
+  ): Counts {
+    const ofBase = this.#countsOfBase(name, ofAll);
+    if (this.#overlay.size === 0) return ofBase;
+    const counts = new Map(ofBase);
+    for (const [key, value] of this.#overlay) {
+      const before = this.#base.get(key);
+      if (before !== undefined) countAll(counts, ofOne(before), -1);
+      if (value !== undefined) countAll(counts, ofOne(value), 1);
+    }
+    return counts;
+  }
+
+  #countsOfBase(name: string, ofAll: (values: Iterable<V>) => Counts): Counts {
+    const base = this.#base as Base<never>;
+    const known = countsOfBases.get(base) ?? new Map<string, Counts>();
+    countsOfBases.set(base, known);
+    const counts = known.get(name) ?? base.counted?.(name) ?? ofAll(valuesOf(this.#base));
+    known.set(name, counts);
+    return counts;
   }
 
   *#untouched(keys: Iterable<string>): Iterable<V> {
@@ -145,6 +191,10 @@ export class Table<V> {
       ? new Set([...before.#overlay.keys(), ...this.#overlay.keys()])
       : new Set([...keysOf(before), ...keysOf(this)]);
   }
+}
+
+function* valuesOf<V>(base: Base<V>): Iterable<V> {
+  for (const [, value] of base) yield value;
 }
 
 function* keysOf<V>(table: Table<V>): Iterable<string> {

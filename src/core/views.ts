@@ -1,4 +1,4 @@
-import { type BudgetState, type BudgetWarning, budgetOf, type IsStopped } from './budgets.ts';
+import { type BudgetState, type BudgetWarning, budgetOf, type IsStopped, maybeWarned } from './budgets.ts';
 import { costByFeature, costsOf, tallyFor, totalCost } from './costs.ts';
 import type { Checkpoint, Feature, Session, Step } from './entities.ts';
 import { compareNatural, keyOf } from './ids.ts';
@@ -13,7 +13,7 @@ import {
   stepsCompleted,
   updatedAt,
 } from './select.ts';
-import { type Contents, featuresInOrder } from './state.ts';
+import type { Contents } from './state.ts';
 import type { Table } from './table.ts';
 import { stepIn } from './tally.ts';
 import type { Instant, LeaseEnd } from './time.ts';
@@ -184,8 +184,13 @@ export function limitsOf(session: Session, contents: Contents, at: Instant, feat
   if (feature !== undefined) return budgetOf(session, contents, feature, at);
   const { steps, feature: total, day } = session.budgets;
   if (total === null && day === null && Object.keys(steps).length === 0) return { warnings: [], stop: false };
-  const all = featuresInOrder(contents).flatMap((one) => budgetOf(session, contents, one, at).warnings);
-  const [cap] = all.filter(({ scope }) => scope === 'day');
-  const warnings = [...all.filter(({ scope }) => scope !== 'day'), ...(cap ? [cap] : [])];
+  const ofFeatures = maybeWarned(session, contents).flatMap((one) =>
+    budgetOf(session, contents, one, at).warnings.filter(({ scope }) => scope !== 'day'),
+  );
+  // The cap of the day is the same for all.
+  const [any] = contents.features.values();
+  const ofDay = any ? budgetOf(session, contents, any, at).warnings : [];
+  const cap = ofDay.find(({ scope }) => scope === 'day');
+  const warnings = cap ? [...ofFeatures, cap] : ofFeatures;
   return { warnings, stop: cap !== undefined && cap.percent >= 100 };
 }

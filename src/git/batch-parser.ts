@@ -17,6 +17,8 @@ const header = /^([0-9a-f]{40}|[0-9a-f]{64}) (commit|tree|blob|tag) (\d+)$/;
 interface Expectation {
   withBody: boolean;
   sizeMax: number;
+  /** Whether the body is kept after the answer was taken; else it may be a part of what Git sent. */
+  kept: boolean;
 }
 
 /** Cuts the output of `git cat-file --batch`, `--batch-check` or `--batch-command` into answers. */
@@ -35,40 +37,50 @@ export class BatchParser {
   }
 
   push(chunk: Buffer): void {
-    let rest = chunk;
-    while (rest.length > 0) rest = this.#info === null ? this.#takeHead(rest) : this.#takeBody(rest);
+    for (let at = 0; at < chunk.length; )
+      at = this.#info === null ? this.#takeHead(chunk, at) : this.#takeBody(chunk, at, this.#info);
   }
 
-  #takeHead(chunk: Buffer): Buffer {
-    const end = chunk.indexOf(0x0a);
+  /** @returns where the rest begins. */
+  #takeHead(chunk: Buffer, start: number): number {
+    const end = chunk.indexOf(0x0a, start);
     if (end === -1) {
-      this.#head.push(chunk);
-      return chunk.subarray(chunk.length);
+      this.#head.push(chunk.subarray(start));
+      return chunk.length;
     }
-    const line = Buffer.concat([...this.#head, chunk.subarray(0, end)]).toString('latin1');
-    this.#head = [];
-    const match = header.exec(line);
+    const match = header.exec(this.#lineTo(chunk, start, end));
     if (match === null) {
       this.#onAnswer(null);
-      return chunk.subarray(end + 1);
+      return end + 1;
     }
     const info = { oid: match[1]!, type: match[2] as ObjectType, size: Number(match[3]) };
-    const { withBody, sizeMax } = this.#expect();
+    const { withBody, sizeMax, kept } = this.#expect();
+    const bodyStart = end + 1;
     if (!withBody) {
       this.#onAnswer({ ...info, body: null });
+    } else if (!kept && bodyStart + info.size < chunk.length && info.size <= sizeMax) {
+      this.#onAnswer({ ...info, body: chunk.subarray(bodyStart, bodyStart + info.size) });
+      return bodyStart + info.size + 1;
     } else {
       this.#info = info;
       this.#body = info.size <= sizeMax ? Buffer.allocUnsafe(info.size) : null;
       this.#bytesSeen = 0;
     }
-    return chunk.subarray(end + 1);
+    return bodyStart;
   }
 
-  /** Takes the body and the line feed behind it. */
-  #takeBody(chunk: Buffer): Buffer {
-    const info = this.#info!;
-    const taken = Math.min(info.size + 1 - this.#bytesSeen, chunk.length);
-    this.#body?.set(chunk.subarray(0, Math.min(taken, info.size - this.#bytesSeen)), this.#bytesSeen);
+  #lineTo(chunk: Buffer, start: number, end: number): string {
+    if (this.#head.length === 0) return chunk.toString('latin1', start, end);
+    const line = Buffer.concat([...this.#head, chunk.subarray(start, end)]).toString('latin1');
+    this.#head = [];
+    return line;
+  }
+
+  /** Takes the body and the line feed behind it. @returns where the rest begins. */
+  #takeBody(chunk: Buffer, start: number, info: ObjectInfo): number {
+    const taken = Math.min(info.size + 1 - this.#bytesSeen, chunk.length - start);
+    const bodyTaken = Math.min(taken, info.size - this.#bytesSeen);
+    this.#body?.set(chunk.subarray(start, start + bodyTaken), this.#bytesSeen);
     this.#bytesSeen += taken;
     if (this.#bytesSeen === info.size + 1) {
       const body = this.#body;
@@ -76,6 +88,6 @@ export class BatchParser {
       this.#body = null;
       this.#onAnswer({ ...info, body });
     }
-    return chunk.subarray(taken);
+    return start + taken;
   }
 }

@@ -5,13 +5,17 @@ import { Coprocess, type Ending } from './coprocess.ts';
 import { gitFailed } from './failure.ts';
 import { spawnFailure } from './run.ts';
 
+/** One thing that was asked for, or many in a row. */
 interface Request {
-  line: string;
-  name: string;
+  names: readonly string[];
+  /** How many of them are answered. */
+  answered: number;
+  lineFor(name: string): string;
   withBody: boolean;
+  kept: boolean;
   /** How many processes ended while this request was the one being answered. */
   deaths: number;
-  resolve(answer: BatchAnswer): void;
+  take(answer: BatchAnswer, index: number): void;
   reject(error: Error): void;
 }
 
@@ -46,13 +50,34 @@ export class CatFile {
   }
 
   ask(line: string, { name, withBody }: { name: string; withBody: boolean }): Promise<BatchAnswer> {
-    return new Promise((resolve, reject) => {
-      if (this.#closed) throw new TypeError('the object reader is closed');
-      this.#queue.push({ line, name, withBody, deaths: 0, resolve, reject });
-      this.#coprocess ??= this.#start();
-      this.#coprocess.write(line);
-      this.#coprocess.busy();
+    return new Promise((take, reject) => {
+      this.#enqueue({ ...fresh, names: [name], lineFor: () => line, withBody, kept: true, take, reject });
     });
+  }
+
+  /** Asks for many bodies, which come in this order and are gone when `take` returns.
+   *  @param lineFor the request for a name. @param take must not throw. */
+  askEach(
+    names: readonly string[],
+    lineFor: (name: string) => string,
+    take: (answer: BatchAnswer, index: number) => void,
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (names.length === 0) return resolve();
+      const takeNext = (answer: BatchAnswer, index: number) => {
+        take(answer, index);
+        if (index === names.length - 1) resolve();
+      };
+      this.#enqueue({ ...fresh, names, lineFor, withBody: true, kept: false, take: takeNext, reject });
+    });
+  }
+
+  #enqueue(request: Request): void {
+    if (this.#closed) throw new TypeError('the object reader is closed');
+    this.#queue.push(request);
+    this.#coprocess ??= this.#start();
+    this.#coprocess.write(linesOf(request));
+    this.#coprocess.busy();
   }
 
   close(): void {
@@ -63,7 +88,10 @@ export class CatFile {
   #start(): Coprocess {
     const { sizeMax, deadlineMs, spawn } = this.#options;
     const parser = new BatchParser(
-      () => ({ withBody: this.#queue[this.#head]?.withBody ?? false, sizeMax }),
+      () => {
+        const { withBody = false, kept = true } = this.#queue[this.#head] ?? {};
+        return { withBody, kept, sizeMax };
+      },
       (answer) => this.#answer(answer),
     );
     const coprocess = new Coprocess(spawn(), {
@@ -75,19 +103,23 @@ export class CatFile {
   }
 
   #answer(answer: BatchAnswer): void {
-    this.#next()?.resolve(answer);
+    const request = this.#queue[this.#head];
+    if (request === undefined) return;
+    const index = request.answered;
+    request.answered += 1;
+    request.deaths = 0;
+    if (request.answered === request.names.length) this.#next();
+    request.take(answer, index);
     if (this.#queue.length === 0) this.#coprocess?.idle();
   }
 
   /** Takes the request that is answered next out of the queue. */
-  #next(): Request | undefined {
-    const request = this.#queue[this.#head];
+  #next(): void {
     this.#head += 1;
     if (this.#head >= this.#queue.length || this.#head > 1000) {
       this.#queue.splice(0, this.#head);
       this.#head = 0;
     }
-    return request;
   }
 
   #onEnd(coprocess: Coprocess, ending: Ending): void {
@@ -102,17 +134,26 @@ export class CatFile {
     if (this.#queue.length === 0) return;
     const successor = this.#start();
     this.#coprocess = successor;
-    for (const { line } of this.#queue.slice(this.#head)) successor.write(line);
+    for (const request of this.#queue.slice(this.#head)) successor.write(linesOf(request));
     successor.busy();
   }
 
-  #failure({ name }: Request, { error, status, signal, stderr, timeout }: Ending): GitStateError {
+  #failure({ names, answered }: Request, { error, status, signal, stderr, timeout }: Ending): GitStateError {
     if (error !== null) return spawnFailure(error, { command: 'cat-file', cwd: this.#options.cwd });
+    const name = names[answered]!;
     if (/corrupt|inflate|unable to (?:unpack|parse|stream)|cannot be accessed|bad object/i.test(stderr)) {
       return damagedObject(name, stderr);
     }
     return gitFailed({ command: 'cat-file', status, signal, stderr, details: { object: name, timeout } });
   }
+}
+
+const fresh = { answered: 0, deaths: 0 };
+
+/** What is still to be asked. */
+function linesOf({ names, answered, lineFor }: Request): string {
+  const left = answered === 0 ? names : names.slice(answered);
+  return left.length === 1 ? lineFor(left[0]!) : left.map(lineFor).join('');
 }
 
 /** The error for an object that is there and cannot be read. */

@@ -20,6 +20,10 @@ export type { StoredObject } from './loose.ts';
 export interface ObjectReader {
   /** The object, or null if there is none. @throws CORRUPT_STATE, GIT_FAILED. */
   read(name: string): Promise<StoredObject | null>;
+  /** Reads many objects in one stream. `take` gets them in this order, but those that are missing and those that had to
+   *  be asked for once more, which come last. Their bodies are gone when it returns; what it throws ends the reading.
+   *  @throws CORRUPT_STATE, GIT_FAILED. */
+  readEach(oids: readonly Oid[], take: (object: StoredObject | null, index: number) => void): Promise<void>;
   /** Type and size, without the body. */
   info(name: string): Promise<ObjectInfo | null>;
   /** What a ref holds now; null if it does not exist. @throws CORRUPT_STATE if it holds an object that is missing. */
@@ -73,8 +77,42 @@ export class CatFileReader implements ObjectReader {
     const loose = this.#inFile(name);
     if (loose !== undefined) return loose;
     const answer = await this.#ask(this.#bodies, name, { withBody: true });
-    if (answer === null) return null;
-    const { oid, type, body, size } = answer;
+    return answer === null ? null : this.#checked(name, answer);
+  }
+
+  async readEach(
+    oids: readonly Oid[],
+    take: (object: StoredObject | null, index: number) => void,
+  ): Promise<void> {
+    for (const oid of oids) if (!isOid(oid)) throw new TypeError(`no object name: '${oid}'`);
+    const absent: number[] = [];
+    let failure: { error: unknown } | null = null;
+    const attempt = (action: () => void) => {
+      if (failure !== null) return;
+      try {
+        action();
+      } catch (error) {
+        failure = { error };
+      }
+    };
+    const line = (oid: Oid) => this.#line(oid, { withBody: true });
+    await this.#bodies
+      .askEach(oids, line, (answer, index) => {
+        if (answer === null) absent.push(index);
+        else attempt(() => take(this.#checked(oids[index]!, answer), index));
+      })
+      .catch((error: unknown) => {
+        failure ??= { error };
+      });
+    for (const index of absent) {
+      if (failure !== null) break;
+      const object = await this.read(oids[index]!);
+      attempt(() => take(object, index));
+    }
+    if (failure !== null) throw (failure as { error: unknown }).error;
+  }
+
+  #checked(name: string, { oid, type, body, size }: Exclude<BatchAnswer, null>): StoredObject {
     if (body === null) {
       throw new GitStateError('CORRUPT_STATE', `object '${name}' is larger than ${this.#sizeMax} bytes`, {
         details: { object: oid, size },
@@ -83,6 +121,11 @@ export class CatFileReader implements ObjectReader {
     // Git checks the deflated bytes but not, on this way, that they are what the name promises.
     if (hashObject(this.#repository.objectFormat, type, body) !== oid) throw damagedObject(oid);
     return { oid, type, body };
+  }
+
+  #line(name: string, { withBody }: { withBody: boolean }): string {
+    const command = withBody ? 'contents ' : 'info ';
+    return `${this.#oneProcess ? command : ''}${name}\n`;
   }
 
   async info(name: string): Promise<ObjectInfo | null> {
@@ -122,8 +165,7 @@ export class CatFileReader implements ObjectReader {
   }
 
   async #ask(catFile: CatFile, name: string, { withBody }: { withBody: boolean }): Promise<BatchAnswer> {
-    const command = withBody ? 'contents ' : 'info ';
-    const line = `${this.#oneProcess ? command : ''}${name}\n`;
+    const line = this.#line(name, { withBody });
     const answer = await catFile.ask(line, { name, withBody });
     if (answer !== null || !isOid(name)) return answer;
     // Git says "missing" of a loose object that it cannot make out, too.

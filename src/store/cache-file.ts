@@ -1,6 +1,7 @@
+import { countFeatures, countsOfFeature, featureCounts } from '../core/counts.ts';
 import { featureLists } from '../core/select.ts';
 import { type Contents, emptyContents, type State } from '../core/state.ts';
-import { type Base, Table } from '../core/table.ts';
+import { type Base, type Counts, Table } from '../core/table.ts';
 import { chunkRows, type Dictionary, Packer, Unpacker } from './packing.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { Entry, Tree } from './tree.ts';
@@ -19,6 +20,8 @@ interface PackedTable {
   spans: Span[];
   /** Keys in an order of their own, one a line. */
   lists: Record<string, Span>;
+  /** What is counted over all, as entries of a map. */
+  counts: Record<string, Span>;
 }
 interface Head {
   commit: string;
@@ -55,7 +58,7 @@ export function encodeSnapshot({ commit, at, tree, state }: Snapshot): Buffer {
       Object.fromEntries(
         Object.entries(tables).map(([name, table]) => [
           name,
-          packTable(table as Table<unknown>, listsOf(name, tables), packer, texts),
+          packTable(table as Table<unknown>, keptOf(name, tables), packer, texts),
         ]),
       ),
     ],
@@ -74,16 +77,19 @@ export function encodeSnapshot({ commit, at, tree, state }: Snapshot): Buffer {
   return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), ...texts.all]);
 }
 
-function listsOf(table: string, { features }: Contents): Record<string, string[]> {
-  return table === 'features' ? featureLists(features.entries()) : {};
+/** What is found without a look at each entry. */
+interface Kept {
+  lists: Record<string, string[]>;
+  counts: Record<string, Counts>;
 }
 
-function packTable(
-  table: Table<unknown>,
-  lists: Record<string, string[]>,
-  packer: Packer,
-  texts: Texts,
-): PackedTable {
+function keptOf(table: string, { features }: Contents): Kept {
+  if (table !== 'features') return { lists: {}, counts: {} };
+  const counts = features.counts(featureCounts, countFeatures, countsOfFeature);
+  return { lists: featureLists(features.entries()), counts: { [featureCounts]: counts } };
+}
+
+function packTable(table: Table<unknown>, kept: Kept, packer: Packer, texts: Texts): PackedTable {
   const rows = [...table.entries()].sort(([a], [b]) => (a < b ? -1 : 1));
   const firsts: string[] = [];
   const spans: Span[] = [];
@@ -91,8 +97,18 @@ function packTable(
     firsts.push(rows[start]![0]);
     spans.push(texts.add(packer.pack(rows.slice(start, start + chunkRows))));
   }
-  const packedLists = Object.entries(lists).map(([name, keys]) => [name, texts.add(keys.join('\n'))]);
-  return { size: rows.length, firsts, spans, lists: Object.fromEntries(packedLists) };
+  const lists = Object.entries(kept.lists).map(([name, keys]) => [name, texts.add(keys.join('\n'))]);
+  const counts = Object.entries(kept.counts).map(([name, one]) => [
+    name,
+    texts.add(JSON.stringify([...one])),
+  ]);
+  return {
+    size: rows.length,
+    firsts,
+    spans,
+    lists: Object.fromEntries(lists),
+    counts: Object.fromEntries(counts),
+  };
 }
 
 function packTree({ oid, entries }: Tree, texts: Texts): PackedTree {
@@ -164,6 +180,11 @@ class ChunkedMap<V> implements Base<V> {
   listed(list: string): Iterable<string> | undefined {
     const span = this.#packed.lists[list];
     return span && linesOf(this.#source.textAt(span));
+  }
+
+  counted(name: string): Counts | undefined {
+    const span = this.#packed.counts[name];
+    return span && new Map(JSON.parse(this.#source.textAt(span)) as [string, number][]);
   }
 
   *[Symbol.iterator](): IterableIterator<[string, V]> {

@@ -3,7 +3,7 @@ import { currentSchema, type Schema } from '../codec/migrate.ts';
 import type { Operation } from '../core/operation.ts';
 import { GitStateError } from '../errors.ts';
 import { type Commit, decodeCommit } from '../git/commit.ts';
-import type { ObjectReader } from '../git/reader.ts';
+import type { ObjectReader, StoredObject } from '../git/reader.ts';
 import type { Repository } from '../git/repository.ts';
 import { decodeTree } from '../git/tree.ts';
 
@@ -20,7 +20,22 @@ export interface History {
 }
 
 export async function readCommit(reader: ObjectReader, oid: string): Promise<HistoryCommit | null> {
-  const object = await reader.read(oid);
+  return commitOf(await reader.read(oid));
+}
+
+/** Reads many in one stream. */
+export async function readCommits(
+  reader: ObjectReader,
+  oids: readonly string[],
+): Promise<(HistoryCommit | null)[]> {
+  const commits = new Array<HistoryCommit | null>(oids.length).fill(null);
+  await reader.readEach(oids, (object, index) => {
+    commits[index] = commitOf(object);
+  });
+  return commits;
+}
+
+function commitOf(object: StoredObject | null): HistoryCommit | null {
   return object?.type === 'commit' ? { oid: object.oid, ...decodeCommit(object.body) } : null;
 }
 

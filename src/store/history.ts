@@ -1,12 +1,13 @@
 import type { Operation } from '../core/operation.ts';
 import { GitStateError } from '../errors.ts';
-import { type History, type HistoryCommit, operationOf, readCommit } from './commits.ts';
+import { type History, type HistoryCommit, operationOf, readCommit, readCommits } from './commits.ts';
 import { isInHistory, type Seal, sealOf, wayToEpoch } from './epochs.ts';
 
 /** The line of commits that leads to a state, through all of its epochs. */
 
 const chasedMax = 64;
-const readAheadMax = 256;
+const readAheadFirst = 256;
+const readAheadMax = 2048;
 
 /** The commits from `tip` back to the first, newest first: behind the root of an epoch comes the commit that it sealed.
  *  Where history is cut off (a shallow clone, an epoch that is not here) it just ends. */
@@ -29,15 +30,28 @@ export async function* walk(history: History, tip: string): AsyncGenerator<Histo
   }
 }
 
-/** Far back: Git lists the names in one go, and the objects are read many at a time. */
+/** Far back: Git lists the names in one go, and the objects come in streams, each while the one before is looked at. */
 async function* epoch({ reader, repository }: History, tip: string): AsyncGenerator<HistoryCommit> {
   const list = await repository.git.text(['rev-list', '--first-parent', '--end-of-options', tip]);
   const oids = list.split('\n');
-  for (let at = 0; at < oids.length; at += readAheadMax) {
-    const commits = await Promise.all(
-      oids.slice(at, at + readAheadMax).map((oid) => readCommit(reader, oid)),
-    );
-    for (const commit of commits) if (commit) yield commit;
+  const read = (at: number) => {
+    const part = oids.slice(at, at + (at === 0 ? readAheadFirst : readAheadMax));
+    // Where one cannot be read, those before it still are, one by one.
+    return { part, commits: readCommits(reader, part).catch(() => null) };
+  };
+  let ahead = read(0);
+  for (let at = 0; at < oids.length; ) {
+    const { part, commits } = ahead;
+    const found = await commits;
+    at += part.length;
+    if (at < oids.length) ahead = read(at);
+    if (found === null) {
+      for (const oid of part) {
+        const commit = await readCommit(reader, oid);
+        if (commit) yield commit;
+      }
+    }
+    for (const commit of found ?? []) if (commit) yield commit;
   }
 }
 

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { epochRefs } from '../codec/tag.ts';
 import { type Env, livenessOf } from '../env.ts';
 import { isGitStateError } from '../errors.ts';
 import { GitConfig } from '../git/config.ts';
@@ -23,6 +24,7 @@ export const dueAt: Readonly<Pile> = { loose: 2000, packs: 50 };
 interface Place {
   repository: Repository;
   env: Env;
+  branchRef: string;
   /** Our own folder in the common Git directory. */
   directory: string;
 }
@@ -84,7 +86,7 @@ export async function maintain(place: Place): Promise<Action[]> {
 }
 
 async function maintainNow(place: Place): Promise<Action[]> {
-  const { repository } = place;
+  const { repository, branchRef } = place;
   const before = pileOf(repository);
   // Noted before: what fails is not begun again with each write.
   noteLeft(place, before);
@@ -92,7 +94,7 @@ async function maintainNow(place: Place): Promise<Action[]> {
   const faults = [
     repackFault(repository) === null ? await joinPacks(repository) : null,
     await packRefs(repository),
-    await writeCommitGraph(repository),
+    await writeCommitGraph(repository, [branchRef, epochRefs]),
   ].filter((fault) => fault !== null);
   const after = pileOf(repository);
   noteLeft(place, after);

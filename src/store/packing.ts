@@ -20,10 +20,16 @@ export const chunkRows = 64;
 /** Parts shorter than a reference are not worth one. */
 const partMin = 12;
 
+/** What came once; its place among the parts is given out when it comes again. */
+const once = -1;
+
 export class Packer {
   readonly dictionary: Dictionary = { shapes: [], parts: [] };
   readonly #shapes = new Map<string, number>();
+  #lastShape = once;
   readonly #parts = new Map<string, number>();
+  /** What was found for objects that are shared, so that they are written but once. */
+  readonly #known = new WeakMap<object, number>();
 
   /** The text of some rows: a JSON array. */
   pack(rows: readonly (readonly [string, unknown])[]): string {
@@ -31,25 +37,43 @@ export class Packer {
   }
 
   #row(key: string, value: Record<string, unknown>): Row {
-    const names = Object.keys(value).filter((name) => value[name] !== undefined);
+    const shape = this.#shapeOf(value);
+    const row: [string, number, ...unknown[]] = [key, shape];
+    for (const name of this.dictionary.shapes[shape]!) row.push(this.#field(value[name]));
+    return row;
+  }
+
+  /** Neighbours mostly have the same one. */
+  #shapeOf(value: Record<string, unknown>): number {
+    let names = Object.keys(value);
+    if (Object.values(value).includes(undefined)) names = names.filter((name) => value[name] !== undefined);
+    const last = this.dictionary.shapes[this.#lastShape];
+    if (last?.length === names.length && names.every((name, index) => name === last[index]))
+      return this.#lastShape;
     const list = JSON.stringify(names);
-    let shape = this.#shapes.get(list);
-    if (shape === undefined) {
-      shape = this.dictionary.shapes.push(names) - 1;
-      this.#shapes.set(list, shape);
-    }
-    return [key, shape, ...names.map((name) => this.#field(value[name]))];
+    const shape = this.#shapes.get(list) ?? this.dictionary.shapes.push(names) - 1;
+    this.#shapes.set(list, shape);
+    this.#lastShape = shape;
+    return shape;
   }
 
   #field(field: unknown): unknown {
     if (typeof field !== 'object' || field === null) return field;
+    const known = this.#known.get(field);
+    if (known !== undefined) return { '': known } satisfies Reference;
     const text = JSON.stringify(field);
-    if (text.length < partMin && !text.startsWith('{"":')) return field;
+    const isReference = text.startsWith('{"":');
+    if (text.length < partMin && !isReference) return field;
     let part = this.#parts.get(text);
-    if (part === undefined) {
+    if (part === undefined && !isReference) {
+      this.#parts.set(text, once);
+      return field;
+    }
+    if (part === undefined || part === once) {
       part = this.dictionary.parts.push(text) - 1;
       this.#parts.set(text, part);
     }
+    this.#known.set(field, part);
     return { '': part } satisfies Reference;
   }
 }

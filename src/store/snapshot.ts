@@ -4,7 +4,7 @@ import { corrupt, type FileEntity, fileBytesMax, parseFile, type Reading } from 
 import { keyOf } from '../core/ids.ts';
 import { type ArtifactRef, type Contents, emptyContents, emptyState, type State } from '../core/state.ts';
 import type { Table } from '../core/table.ts';
-import { GitStateError } from '../errors.ts';
+import { GitStateError, isGitStateError } from '../errors.ts';
 import { decodeCommit } from '../git/commit.ts';
 import type { ObjectReader } from '../git/reader.ts';
 import { atPath, loadTree, missing, type Tree, type TreeChange } from './tree.ts';
@@ -112,12 +112,12 @@ async function withChanges(
   // The store says in which schema the others stand.
   const first = changes.find(({ path }) => path === storePath);
   if (first) {
-    await edit(reader, state, editing, first, reading);
+    await edit(reader, state, editing, [first], reading);
     const store = editing.store.get('') as State['store'] | undefined;
     reading.stored = store?.schema ?? schema.version;
   }
-  const others = changes.filter((change) => change !== first);
-  await Promise.all(others.map((change) => edit(reader, state, editing, change, reading)));
+  const others = first ? changes.filter((change) => change !== first) : changes;
+  await edit(reader, state, editing, others, reading);
   let { contents } = state;
   for (const [session, tables] of editing.contents) {
     const edited: Record<string, unknown> = { ...(contents.get(session) ?? emptyContents) };
@@ -140,43 +140,63 @@ async function withChanges(
   };
 }
 
+/** Notes what has changed; all files that are to be read come in one stream. */
 async function edit(
   reader: ObjectReader,
   state: State,
   editing: Editing,
-  { path, oid }: TreeChange,
+  changes: readonly TreeChange[],
   reading: Reading,
 ): Promise<void> {
-  const place = placeOf(path);
-  if (!place) throw corrupt(path, 'no such file belongs here');
-  if (place.kind === 'payload') return;
-  if (place.kind === 'readme') {
-    editing.readme = oid;
-  } else if (place.kind === 'artifact') {
-    const ref: ArtifactRef | undefined = oid === null ? undefined : { path: place.path, oid };
-    editsOf(editing, place.session, 'artifacts').set(place.path, ref);
-  } else {
-    const entity =
-      oid === null ? goneEntity(state, place, path) : await readEntity(reader, place, path, oid, reading);
-    const edits = tableOf(editing, place);
-    // `A.json` and `a.json` are one entity: a store that holds both was not written by gitstate.
-    if (entity.value !== undefined && edits.get(entity.key) !== undefined)
-      throw corrupt(path, 'stands there twice, in other letters');
-    if (entity.value !== undefined || !edits.has(entity.key)) edits.set(entity.key, entity.value);
+  const files: EntityFile[] = [];
+  for (const change of changes) {
+    const { path, oid } = change;
+    const place = placeOf(path);
+    if (!place) throw corrupt(path, 'no such file belongs here');
+    if (place.kind === 'payload') continue;
+    if (place.kind === 'readme') {
+      editing.readme = oid;
+    } else if (place.kind === 'artifact') {
+      const ref: ArtifactRef | undefined = oid === null ? undefined : { path: place.path, oid };
+      editsOf(editing, place.session, 'artifacts').set(place.path, ref);
+    } else if (oid === null) {
+      put(editing, place, path, goneEntity(state, place, path));
+    } else {
+      files.push(change as EntityFile);
+    }
   }
+  await readEntities(reader, files, (place, path, entity) => put(editing, place, path, entity), reading);
 }
 
-async function readEntity(
+function put(editing: Editing, place: PlacedEntity, path: string, { key, value }: FileEntity): void {
+  const edits = tableOf(editing, place);
+  const known = edits.get(key);
+  // `A.json` and `a.json` are one entity: a store that holds both was not written by gitstate.
+  if (value !== undefined && known !== undefined) throw corrupt(path, 'stands there twice, in other letters');
+  if (value !== undefined || !edits.has(key)) edits.set(key, value);
+}
+
+type EntityFile = TreeChange & { oid: string };
+
+async function readEntities(
   reader: ObjectReader,
-  place: PlacedEntity,
-  path: string,
-  oid: string,
+  files: readonly EntityFile[],
+  take: (place: PlacedEntity, path: string, entity: FileEntity) => void,
   reading: Reading,
-): Promise<FileEntity> {
-  const object = await reader.read(oid).catch((error) => Promise.reject(atPath(error, path)));
-  if (object?.type !== 'blob') throw missing(path, 'blob', oid);
-  if (object.body.length > fileBytesMax) throw corrupt(path, 'is larger than 10 MiB');
-  return parseFile(place, path, object.body.toString('utf8'), reading);
+): Promise<void> {
+  const oids = files.map(({ oid }) => oid);
+  const reads = reader.readEach(oids, (object, index) => {
+    const { path, oid } = files[index]!;
+    if (object?.type !== 'blob') throw missing(path, 'blob', oid);
+    if (object.body.length > fileBytesMax) throw corrupt(path, 'is larger than 10 MiB');
+    const place = placeOf(path)!;
+    take(place, path, parseFile(place, path, object.body.toString('utf8'), reading));
+  });
+  await reads.catch((error: unknown) => {
+    const object = isGitStateError(error) ? error.details.object : undefined;
+    const culprit = files.find(({ oid }) => oid === object);
+    throw culprit ? atPath(error, culprit.path) : error;
+  });
 }
 
 /** The key under which a file that is gone stood. Long checkpoint names are shortened in the path, so they are looked

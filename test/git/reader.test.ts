@@ -67,6 +67,34 @@ describe.each<[string, GitVersion | undefined]>([
     expect(await reader.resolve('refs/heads/nothing')).toBeNull();
   });
 
+  test('in one stream, in the order that was asked for, those that are missing last', async () => {
+    const repository = makeRepository();
+    const contents = ['', awkward, 'x', 'y'.repeat(300_000), 'z'];
+    const oids = contents.map((content) => putBlob(repository, content));
+    const missing = 'b'.repeat(40);
+    const reader = await readerOf(repository.path, {}, version);
+    const seen: unknown[] = [];
+    await reader.readEach([oids[0]!, missing, ...oids.slice(1)], (object, index) => {
+      seen.push(object && [index, object.oid, object.type, object.body.toString('latin1')]);
+    });
+    const all = oids.map((oid, index) => [
+      index === 0 ? 0 : index + 1,
+      oid,
+      'blob',
+      Buffer.from(contents[index]!).toString('latin1'),
+    ]);
+    expect(seen).toEqual([...all, null]);
+    await reader.readEach([], () => expect.unreachable());
+    let taken = 0;
+    const stopped = reader.readEach(oids, () => {
+      taken += 1;
+      if (taken === 3) throw new TypeError('enough');
+    });
+    await expect(stopped).rejects.toThrow('enough');
+    expect(taken).toBe(3);
+    expect((await reader.read(oids[2]!))?.body.toString()).toBe('x');
+  });
+
   test('with SHA-256', async () => {
     const repository = makeRepository({ objectFormat: 'sha256' });
     const oid = putBlob(repository, 'text');
@@ -174,6 +202,10 @@ describe('damage', () => {
     const [first, second, third] = await Promise.allSettled(oids.map((oid) => reader.read(oid)));
     expect([first?.status, third?.status]).toEqual(['fulfilled', 'fulfilled']);
     expect(second).toMatchObject({ reason: { code: 'CORRUPT_STATE', details: { object: oids[1] } } });
+    const taken: number[] = [];
+    const stream = reader.readEach(oids, (_, index) => void taken.push(index));
+    await expect(stream).rejects.toMatchObject({ code: 'CORRUPT_STATE', details: { object: oids[1] } });
+    expect(taken).not.toContain(1);
   });
 
   test('of a ref whose object is gone is told apart from no ref', async () => {
@@ -271,10 +303,11 @@ test('answers are cut right wherever the pieces end', () => {
     awkward,
     Buffer.from(`\n${name} missing\n${name} tree 0\n\n`),
   ]);
-  for (const size of [1, 2, 7, 41, 1000]) {
+  const ways = [1, 2, 7, 41, 1000].flatMap((size) => [true, false].map((kept) => ({ size, kept })));
+  for (const { size, kept } of ways) {
     const answers: unknown[] = [];
     const parser = new BatchParser(
-      () => ({ withBody: true, sizeMax: 1e9 }),
+      () => ({ withBody: true, kept, sizeMax: 1e9 }),
       (answer) => answers.push(answer),
     );
     for (let at = 0; at < output.length; at += size) parser.push(output.subarray(at, at + size));

@@ -1,18 +1,32 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { systemEnv } from '../../src/env.ts';
+import { joinPacks } from '../../src/git/maintenance.ts';
+import { openRepository } from '../../src/git/repository.ts';
 import { commandFile, gitState, makeWorkplace } from '../support/cli.ts';
 import { expectSound } from '../support/oracle.ts';
-import { cloneRepository, repositoryAt, type TestRepository, userEnvironment } from '../support/repo.ts';
+import {
+  cloneRepository,
+  repositoryAt,
+  runGit,
+  type TestRepository,
+  userEnvironment,
+} from '../support/repo.ts';
 import { addFeatures, makeStore, openTestStore, testEnv } from '../support/store.ts';
 
 const packDirectory = ({ path }: TestRepository) => join(path, '.git/objects/pack');
 const packsOf = (repository: TestRepository) =>
   readdirSync(packDirectory(repository)).filter((name) => name.endsWith('.pack')).length;
 const looseOf = ({ git }: TestRepository) => Number(/^count: (\d+)/m.exec(git('count-objects', '-v'))![1]);
+
+/** Bytes of the packs in a directory. */
+function packBytes(directory: string): number {
+  const packs = readdirSync(directory).filter((name) => name.endsWith('.pack'));
+  return packs.reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
+}
 
 /** Files that look like loose objects to a glance at one folder. */
 function pretendLoose({ path }: TestRepository, count: number): void {
@@ -52,6 +66,54 @@ test('loose objects and packs become few packs, and every ref and object is stil
   expect(existsSync(join(repository.path, '.git/packed-refs'))).toBe(true);
   expect(repository.git('commit-graph', 'verify')).toBe('');
   await store.note({ message: 'goes on' });
+  await expectSound(repository);
+});
+
+test('a walk for one file reads the trees of hardly any other commit', async () => {
+  const { repository, store } = await makeStore();
+  await addFeatures(
+    store,
+    Array.from({ length: 24 }, (_, at) => `f${at}`),
+  );
+  await writeBatches(store, 8);
+  await store.doctor({ maintain: true });
+  const file = repository.git('ls-tree', '-r', '--name-only', 'gitstate').match(/^.*\/f7\.json$/m)![0];
+  const trace = join(repository.path, 'trace');
+  const args = ['rev-list', '--first-parent', 'gitstate', '--', file];
+  const found = runGit(repository.path, args, { env: { GIT_TRACE2_EVENT: trace } }).split('\n');
+  const filter = /"filter_not_present":(\d+),"maybe":(\d+),"definitely_not":(\d+)/.exec(
+    readFileSync(trace, 'utf8').replaceAll('\\', ''),
+  )!;
+  const [missing, looked, spared] = filter.slice(1).map(Number) as [number, number, number];
+  expect(found).toHaveLength(9);
+  expect(missing).toBe(0);
+  expect(looked).toBeLessThan(found.length + 20);
+  expect(spared).toBeGreaterThan(150);
+  expect((await store.blame({ feature: 'f7' })).fields.length).toBeGreaterThan(0);
+});
+
+test.each([
+  ['batches become as small as Git makes them', undefined],
+  ['packs that are large are joined as they are', 0],
+])('%s', async (_, freshMax) => {
+  const { repository, store } = await makeStore();
+  await addFeatures(
+    store,
+    Array.from({ length: 24 }, (_, at) => `f${at}`),
+  );
+  for (let batch = 0; batch < 3; batch += 1) {
+    await Promise.all(
+      Array.from({ length: 120 }, (_, at) => store.update({ feature: `f${at % 24}`, data: { batch, at } })),
+    );
+  }
+  const opened = await openRepository({ cwd: repository.path, variables: process.env });
+  expect(await joinPacks(opened, freshMax === undefined ? {} : { freshMax })).toBeNull();
+  const least = cloneRepository(`file://${repository.path}`, '--bare');
+  least.git('repack', '-adfq', '--depth=250', '--window=250');
+  const share = packBytes(packDirectory(repository)) / packBytes(join(least.path, 'objects/pack'));
+  expect(packsOf(repository)).toBeLessThan(3);
+  if (freshMax === undefined) expect(share).toBeLessThan(1.3);
+  else expect(share).toBeGreaterThan(1.5);
   await expectSound(repository);
 });
 

@@ -45,6 +45,7 @@ function readerOf(objects: readonly NewObject[]): ObjectReader {
       const object = found.get(oid);
       return object ? { ...object, body: Buffer.from(object.body) } : null;
     },
+    readEach: async () => {},
     info: none,
     resolve: none,
     close: () => {},

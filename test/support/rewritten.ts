@@ -63,10 +63,14 @@ export async function treeWith(
 /** Reads new objects, and from `reader` what is not among them. */
 export function readerWith(reader: ObjectReader, objects: readonly NewObject[]): ObjectReader {
   const own = new Map(objects.map((object) => [object.oid, object]));
+  const read: ObjectReader['read'] = async (name) => {
+    const object = own.get(name);
+    return object ? { ...object, body: Buffer.from(object.body) } : reader.read(name);
+  };
   return {
-    read: async (name) => {
-      const object = own.get(name);
-      return object ? { ...object, body: Buffer.from(object.body) } : reader.read(name);
+    read,
+    readEach: async (oids, take) => {
+      for (const [index, oid] of oids.entries()) take(await read(oid), index);
     },
     info: async (name) => {
       const object = own.get(name);
