@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { batches } from './batch.mjs';
 import { checkpoints } from './checkpoints.mjs';
+import { claims } from './claims.mjs';
 import { commandLine } from './command-line.mjs';
 import { contention } from './contention.mjs';
 import { costs } from './costs.mjs';
@@ -16,9 +17,10 @@ import { warmMutation } from './warm.mjs';
 const parts = {
   warm: warmMutation,
   command: commandLine,
-  sizes,
+  claims,
   contention,
   batch: batches,
+  sizes,
   costs,
   history: histories,
   checkpoints,
@@ -31,6 +33,7 @@ Figures are ratios of one run, its variants taking turns; milliseconds of two ru
   --short      fewer rounds: under a minute
   --json       one JSON document instead of tables
   --only       some of the parts; 'life' alone makes a history of 100,000 operations
+  --backlog    the command of Backlog.md to compare with: else $BACKLOG, or \`backlog\` on PATH
   --directory  where the repositories are made; the system's temporary directory by default`;
 
 const { values } = parseArgs({
@@ -38,6 +41,7 @@ const { values } = parseArgs({
     short: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     only: { type: 'string', default: Object.keys(parts).join(',') },
+    backlog: { type: 'string', default: process.env.BACKLOG ?? 'backlog' },
     directory: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
@@ -56,7 +60,7 @@ if (values.help || unknown.length > 0) {
 async function main() {
   isolate();
   process.once('SIGINT', () => process.exit(130));
-  const { short, json, directory } = values;
+  const { short, json, directory, backlog } = values;
   const say = (text) => json || console.log(text);
   const machine = machineOf(directory);
   const startMs = Date.now();
@@ -68,7 +72,7 @@ async function main() {
   const tables = await inDirectory(directory, async (path) => {
     const done = [];
     for (const name of wanted) {
-      for (const table of await parts[name]({ directory: path, short, only: wanted.length === 1 })) {
+      for (const table of await parts[name]({ directory: path, short, only: wanted.length === 1, backlog })) {
         done.push({ part: name, ...table });
         say(`${formatTable(table)}\n`);
       }
