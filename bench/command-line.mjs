@@ -100,7 +100,7 @@ async function peersOf(directory, { backlog }) {
   const task = await backlogScripts(directory, { backlog, features });
   Object.assign(scripts, task?.scripts);
   const notes = notesOnMissing({ ...has, 'backlog.md': task !== null });
-  if (task) notes.push(`Backlog.md ${task.version} with as many tasks, its requests to remotes off`);
+  if (task) notes.push(`Backlog.md ${task.version}, its requests to remotes off`);
   return { scripts, notes, stop: () => Promise.all(stops.map((stop) => stop())) };
 }
 
