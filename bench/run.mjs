@@ -8,6 +8,7 @@ import { costs } from './costs.mjs';
 import { histories } from './history.mjs';
 import { longLife } from './long-life.mjs';
 import { isBusy, load, machineOf } from './machine.mjs';
+import { packs } from './packs.mjs';
 import { inDirectory, isolate } from './repository.mjs';
 import { sizes } from './sizes.mjs';
 import { formatTable, isMet } from './table.mjs';
@@ -20,6 +21,7 @@ const parts = {
   claims,
   contention,
   batch: batches,
+  packs,
   sizes,
   costs,
   history: histories,
