@@ -74,7 +74,13 @@ async function main() {
   const tables = await inDirectory(directory, async (path) => {
     const done = [];
     for (const name of wanted) {
-      for (const table of await parts[name]({ directory: path, short, only: wanted.length === 1, backlog })) {
+      if (json) console.error(name);
+      for (const table of await measured(name, {
+        directory: path,
+        short,
+        only: wanted.length === 1,
+        backlog,
+      })) {
         done.push({ part: name, ...table });
         say(`${formatTable(table)}\n`);
       }
@@ -85,8 +91,20 @@ async function main() {
   const seconds = Math.round((Date.now() - startMs) / 1000);
   say(`${seconds} s, load average ${loadAfter.join(' ')}`);
   if (!json) return;
-  const document = { schema_version: 1, machine, short, load: [loadBefore, loadAfter], seconds };
+  const date = new Date(startMs).toISOString();
+  const document = { schema_version: 1, date, machine, short, load: [loadBefore, loadAfter], seconds };
   console.log(JSON.stringify({ ...document, tables: tables.map(withVerdicts) }, null, 2));
+}
+
+/** The tables of a part. One that fails takes nothing of the others with it. */
+async function measured(name, options) {
+  try {
+    return await parts[name](options);
+  } catch (error) {
+    console.error(`'${name}' failed:`, error);
+    process.exitCode = 1;
+    return [];
+  }
 }
 
 function withVerdicts({ rows, ...table }) {
