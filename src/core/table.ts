@@ -23,6 +23,8 @@ export class Table<V> {
   readonly #base: Base<V>;
   readonly #overlay: ReadonlyMap<string, V | undefined>;
   readonly size: number;
+  /** Keys that changed since other tables, so that each who asks need not look again. */
+  readonly #changed = new WeakMap<Table<V>, readonly string[]>();
 
   private constructor(base: Base<V>, overlay: ReadonlyMap<string, V | undefined>, size: number) {
     this.#base = base;
@@ -124,8 +126,17 @@ export class Table<V> {
   }
 
   /** The keys whose values are not the same in `before`; entries are compared by identity. */
-  changedSince(before: Table<V>): string[] {
+  changedSince(before: Table<V>): readonly string[] {
     if (before === (this as Table<V>)) return [];
+    let keys = this.#changed.get(before);
+    if (keys === undefined) {
+      keys = this.#differingFrom(before);
+      this.#changed.set(before, keys);
+    }
+    return keys;
+  }
+
+  #differingFrom(before: Table<V>): string[] {
     const shared = before.#base === this.#base;
     const candidates = shared
       ? new Set([...before.#overlay.keys(), ...this.#overlay.keys()])
