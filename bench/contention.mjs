@@ -12,13 +12,20 @@ const porcelain = 'porcelain behind a lock file';
 
 /** Many processes write to one store at the same time, each to a feature of its own. */
 export async function contention({ directory, short }) {
-  const sizes = short ? { 1: 80, 8: 15 } : { 1: 320, 8: 40, 40: 20 };
+  const races = short
+    ? [
+        { processes: 1, mutations: 80, repeats: 1 },
+        { processes: 8, mutations: 15, repeats: 1 },
+      ]
+    : [
+        { processes: 1, mutations: 320, repeats: 3 },
+        { processes: 8, mutations: 40, repeats: 3 },
+        { processes: 40, mutations: 20, repeats: 2 },
+      ];
   const { beds, stop } = await bedsIn(directory);
   try {
     const tables = [];
-    for (const [processes, mutations] of Object.entries(sizes)) {
-      tables.push(await tableOf(beds, { processes: Number(processes), mutations, repeats: short ? 1 : 3 }));
-    }
+    for (const race of races) tables.push(await tableOf(beds, race));
     return tables;
   } finally {
     await stop();
