@@ -3,13 +3,13 @@ import { interleave } from './interleave.mjs';
 import { featureId, makeRepository, openFilledStore } from './repository.mjs';
 import { median, ratio, summary } from './stats.mjs';
 
-const sizes = [8, 32, 128, 512];
 const features = 1000;
 
 /** Operations submitted together share packs and compare-and-swaps; each is still a commit of its own. Beside them,
  *  `git fast-import` makes the same commits. Both are durable. */
 export async function batches({ directory, short }) {
   const rounds = short ? 5 : 25;
+  const sizes = short ? [8, 32, 128] : [8, 32, 128, 512];
   const repository = makeRepository(directory, 'batch', { durable: true });
   const store = await openFilledStore(repository.path, { features });
   let count = 0;

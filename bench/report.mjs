@@ -11,6 +11,9 @@ const kept = fileAt('results.json');
 const page = fileAt('../docs/performance.md');
 const picture = fileAt('../docs/performance.svg');
 
+/** Processes that wait for a processor, from which on figures are to be doubted. */
+const busyFrom = 2.5;
+
 const titles = {
   warm: 'Warm mutation',
   command: 'Commands from a shell',
@@ -79,7 +82,7 @@ function verdicts(name) {
       targetsOf(row).map((target) => ({
         table: title,
         variant: row.variant,
-        figure: row[target.key] === null ? '' : row[target.key].toFixed(2),
+        figure: row[target.key]?.toFixed(2) ?? '',
         verdict: targetText(row, target),
         met: meets(row, target),
       })),
@@ -110,6 +113,8 @@ function figures(name) {
     const lines = [heads, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`);
     return `**${table.title}**\n\n${lines.join('\n')}${table.note ? `\n\n${table.note}.` : ''}`;
   });
-  const when = `${date.slice(0, 16).replace('T', ' ')} UTC, load average ${load[0][0]} before and ${load[1][0]} after the run.`;
+  const [[before], [after]] = load;
+  const busy = Math.max(before, after) > busyFrom ? ': the machine was busy, only the ratios count' : '';
+  const when = `${date.slice(0, 16).replace('T', ' ')} UTC, load average ${before} before and ${after} after the run${busy}.`;
   return `### ${titles[name]}\n\n${when}\n\n${texts.join('\n\n')}`;
 }

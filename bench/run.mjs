@@ -32,7 +32,7 @@ const parts = {
 
 const usage = `node bench/run.mjs [--short] [--json] [--only ${Object.keys(parts).join(',')}] [--directory D]
 Figures are ratios of one run, its variants taking turns; milliseconds of two runs do not compare.
-  --short      fewer rounds: under a minute
+  --short      fewer rounds: a minute or two
   --json       one JSON document instead of tables
   --only       some of the parts; 'life' alone makes a history of 100,000 operations
   --backlog    the command of Backlog.md to compare with: else $BACKLOG, or \`backlog\` on PATH
