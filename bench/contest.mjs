@@ -70,15 +70,21 @@ export function timesTheRate(runs, base) {
 /** Starts a worker for each list of arguments, lets them go at the same moment, and waits for the last. */
 async function race(script, args) {
   const children = args.map((own) => fork(script, own));
-  await Promise.all(children.map(messageOf));
-  const results = Promise.all(children.map(messageOf));
-  const startMs = Date.now();
-  for (const child of children) child.send('go');
-  const answers = await results;
-  const finishes = answers.map(({ finishMs }) => finishMs);
-  await Promise.all(children.map(endOf));
-  const latencies = answers.flatMap((answer) => answer.latencies);
-  return { startMs, finishes, latencies, results: answers.flatMap((answer) => answer.results) };
+  try {
+    await Promise.all(children.map(messageOf));
+    const results = Promise.all(children.map(messageOf));
+    const startMs = Date.now();
+    for (const child of children) child.send('go');
+    const answers = await results;
+    await Promise.all(children.map(endOf));
+    const finishes = answers.map(({ finishMs }) => finishMs);
+    const latencies = answers.flatMap((answer) => answer.latencies);
+    return { startMs, finishes, latencies, results: answers.flatMap((answer) => answer.results) };
+  } finally {
+    // Where one has failed, the others write on until they are stopped.
+    for (const child of children) child.kill();
+    await Promise.all(children.map(endOf));
+  }
 }
 
 function messageOf(child) {
@@ -89,5 +95,6 @@ function messageOf(child) {
 }
 
 function endOf(child) {
-  return child.exitCode === null ? new Promise((resolve) => child.once('exit', resolve)) : undefined;
+  const ended = child.exitCode !== null || child.signalCode !== null;
+  return ended ? undefined : new Promise((resolve) => child.once('exit', resolve));
 }
