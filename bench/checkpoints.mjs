@@ -8,11 +8,11 @@ const together = 200;
 
 /** The same commands beside ten checkpoints and beside thousands, tagged and automatic ones. */
 export async function checkpoints({ directory, short }) {
-  const rounds = short ? 4 : 12;
+  const rounds = short ? 2 : 12;
   const sizes = short
     ? [
         { tagged: 5, automatic: 5 },
-        { tagged: 500, automatic: 200 },
+        { tagged: 200, automatic: 100 },
       ]
     : [
         { tagged: 5, automatic: 5 },

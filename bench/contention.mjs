@@ -1,85 +1,159 @@
-import { fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { bundled, timesTheRate, tournament, typical } from './contest.mjs';
 import { addWorktree } from './porcelain.mjs';
+import { fillRedis, hasRedis, Redis, startRedis } from './redis.mjs';
 import { featureFile, featureId, makeRepository, openFilledStore } from './repository.mjs';
-import { median, quantile } from './stats.mjs';
+import { hasSqlite, makeDatabase, Sqlite } from './sqlite.mjs';
+import { notesOnMissing } from './tools.mjs';
 
 const features = 1000;
+const porcelain = 'porcelain behind a lock file';
 
-/** Many processes write to one branch at the same time, each to a feature of its own. */
+/** Many processes write to one store at the same time, each to a feature of its own. */
 export async function contention({ directory, short }) {
-  const shares = { processes: 8, mutations: short ? 15 : 40 };
-  const alone = { processes: 1, mutations: shares.processes * shares.mutations };
-  const repeats = short ? 1 : 3;
-  const scripts = await bundled(directory, ['contention-gitstate', 'contention-porcelain']);
-  const contests = {
-    'porcelain behind a lock file': porcelainContest(directory, scripts, shares),
-    gitstate: gitstateContest(directory, scripts, { ...shares, durable: false }),
-    'gitstate, durable': gitstateContest(directory, scripts, { ...shares, durable: true }),
-    'gitstate, one process': gitstateContest(directory, scripts, { ...alone, durable: false }),
-  };
-  for (const name of Object.keys(contests)) contests[name] = await contests[name];
-  const runs = Object.fromEntries(Object.keys(contests).map((name) => [name, []]));
-  for (let round = 1; round <= repeats; round += 1) {
-    for (const [name, bed] of Object.entries(contests)) runs[name].push(await contest(bed, round));
+  const races = short
+    ? [{ processes: 8, mutations: 15, repeats: 1 }]
+    : [
+        { processes: 1, mutations: 320, repeats: 3 },
+        { processes: 8, mutations: 40, repeats: 3 },
+        { processes: 40, mutations: 20, repeats: 2 },
+      ];
+  const { beds, stop } = await bedsIn(directory);
+  try {
+    const tables = [];
+    for (const race of races) tables.push(await tableOf(beds, race));
+    return tables;
+  } finally {
+    await stop();
   }
-  const note = `${shares.processes} processes, ${shares.mutations} mutations each; every commit and value was found again`;
-  return [{ title: 'contention', rows: rowsOf(runs), note }];
 }
 
-function rowsOf(runs) {
-  const [porcelain] = Object.values(runs);
-  return Object.entries(runs).map(([name, figures]) => {
-    const { commits_per_s, ...others } = typical(figures);
-    const times = figures.map((run, round) => run.commits_per_s / porcelain[round].commits_per_s);
-    return {
-      variant: name,
-      samples: figures.length,
-      commits_per_s,
-      to_porcelain: median(times),
-      ...others,
-      ...(name === 'gitstate' ? { target: { key: 'to_porcelain', least: 2 } } : {}),
-    };
+async function tableOf(beds, { processes, mutations, repeats }) {
+  const runs = await tournament(beds, {
+    repeats,
+    of: ({ share = 1 }) => ({ processes, mutations: Math.ceil(mutations * share) }),
   });
+  const rows = Object.entries(runs).map(([name, figures]) => ({
+    variant: name,
+    samples: figures.length,
+    ...typical(figures),
+    to_porcelain: timesTheRate(figures, runs[porcelain]),
+    ...(processes > 1 && name.startsWith('gitstate') ? { targets: targetsOf(name) } : {}),
+  }));
+  const each = `${mutations} updates by each process, a quarter of them with porcelain`;
+  const notes = notesOnMissing({ sqlite3: hasSqlite, 'redis-server': hasRedis });
+  const title = `contention, ${processes} process${processes === 1 ? '' : 'es'}`;
+  return { title, rows, note: [`${each}; all of them were found again`, ...notes].join('; ') };
 }
 
-/** The worker scripts in one file each, so that they start fast. @returns their paths by name. */
-async function bundled(directory, names) {
-  const here = fileURLToPath(new URL('.', import.meta.url));
-  const shim = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
-  await build({
-    entryPoints: names.map((name) => join(here, `${name}.mjs`)),
-    outdir: directory,
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    banner: { js: shim },
-    logLevel: 'error',
-  });
-  return Object.fromEntries(names.map((name) => [name, join(directory, `${name}.mjs`)]));
+function targetsOf(name) {
+  const fair = [
+    { key: 'attempts_per_commit', most: 1.1 },
+    { key: 'slowest_to_fastest', most: 1.5 },
+  ];
+  return name === 'gitstate' ? [{ key: 'to_porcelain', least: 8 }, ...fair] : fair;
 }
 
-async function gitstateContest(directory, scripts, { durable, processes, mutations }) {
-  const repository = await filledRepository(directory, `contention-${processes}-${durable}`, { durable });
-  const files = filesOf(repository, processes);
-  const read = (file) => repository.git(['cat-file', 'blob', `gitstate:${file}`]);
-  const argsOf = (index) => [repository.path, featureId(index)];
-  const script = scripts['contention-gitstate'];
-  return { repository, branch: 'gitstate', files, read, script, argsOf, mutations };
+/** Everything that is raced on, by name. */
+async function bedsIn(directory) {
+  const workers = ['gitstate', 'porcelain', 'sqlite', 'redis'].map((name) => `contention-${name}`);
+  const scripts = await bundled(directory, workers);
+  const beds = {
+    [porcelain]: await porcelainBed(directory, scripts),
+    gitstate: await gitstateBed(directory, scripts, { durable: false }),
+    'gitstate, durable': await gitstateBed(directory, scripts, { durable: true }),
+  };
+  const stops = [];
+  for (const durable of hasSqlite ? [false, true] : []) {
+    beds[`SQLite${durable ? ', durable' : ''}`] = sqliteBed(directory, scripts, { durable });
+  }
+  for (const durable of hasRedis ? [false, true] : []) {
+    const { bed, stop } = await redisBed(directory, scripts, { durable });
+    beds[`Redis${durable ? ', durable' : ''}`] = bed;
+    stops.push(stop);
+  }
+  return { beds, stop: () => Promise.all(stops.map((stop) => stop())) };
 }
 
-async function porcelainContest(directory, scripts, { processes, mutations }) {
+async function gitstateBed(directory, scripts, { durable }) {
+  const repository = await filledRepository(directory, `contention-${durable}`, { durable });
+  const files = filesOf(repository);
+  return {
+    script: scripts['contention-gitstate'],
+    argsOf: (index) => [repository.path, featureId(index)],
+    ...history(repository, 'gitstate', (index) =>
+      repository.git(['cat-file', 'blob', `gitstate:${files(index)}`]),
+    ),
+  };
+}
+
+async function porcelainBed(directory, scripts) {
   const repository = await filledRepository(directory, 'contention-porcelain', { durable: false });
   const worktree = addWorktree(repository, 'porcelain');
-  const files = filesOf(repository, processes);
-  const read = (file) => readFileSync(join(worktree, file), 'utf8');
-  const argsOf = (index) => [worktree, files[index]];
-  const script = scripts['contention-porcelain'];
-  return { repository, branch: 'porcelain', files, read, script, argsOf, mutations };
+  const files = filesOf(repository);
+  return {
+    share: 1 / 4,
+    script: scripts['contention-porcelain'],
+    argsOf: (index) => [worktree, files(index)],
+    ...history(repository, 'porcelain', (index) => readFileSync(join(worktree, files(index)), 'utf8')),
+  };
+}
+
+/** What holds for a branch: a commit for each operation, and hardly any that were made in vain. */
+function history(repository, branch, read) {
+  const count = () => ({ landed: commitsOn(repository, branch), made: commitsIn(repository) });
+  return {
+    begin: count,
+    check({ operations, before, ...race }) {
+      const after = count();
+      const landed = after.landed - before.landed;
+      if (landed !== operations) throw new Error(`${landed} of ${operations} commits landed`);
+      requireLast(race, (index) => JSON.parse(read(index)).data);
+      return { attempts_per_commit: (after.made - before.made) / landed };
+    },
+  };
+}
+
+function sqliteBed(directory, scripts, { durable }) {
+  const file = join(directory, `contention-${durable}.db`);
+  makeDatabase(file, { features });
+  return {
+    script: scripts['contention-sqlite'],
+    argsOf: (index) => [file, durable ? 'durable' : '', featureId(index)],
+    async check(race) {
+      const sqlite = new Sqlite(file, { durable });
+      const rows = await sqlite.ask('SELECT data FROM features ORDER BY id');
+      const data = rows.split('\n').map((row) => JSON.parse(row));
+      requireLast(race, (index) => data[index]);
+      await sqlite.close();
+    },
+  };
+}
+
+async function redisBed(directory, scripts, { durable }) {
+  const { socket, stop } = await startRedis(directory, `redis-${durable}`, { durable });
+  await fillRedis(socket, { features });
+  const bed = {
+    script: scripts['contention-redis'],
+    argsOf: (index) => [socket, featureId(index)],
+    async check(race) {
+      const redis = new Redis(socket);
+      const data = [];
+      for (let index = 0; index < race.processes; index += 1) data.push(await redis.data(featureId(index)));
+      requireLast(race, (index) => data[index]);
+      redis.close();
+    },
+  };
+  return { bed, stop };
+}
+
+/** Each process counts in the data of its feature: the last number has to stand there. */
+function requireLast({ processes, from, mutations }, dataOf) {
+  for (let index = 0; index < processes; index += 1) {
+    const { n } = dataOf(index);
+    if (n !== from + mutations) throw new Error(`feature ${index} holds ${n} instead of ${from + mutations}`);
+  }
 }
 
 async function filledRepository(directory, name, { durable }) {
@@ -90,49 +164,12 @@ async function filledRepository(directory, name, { durable }) {
 }
 
 /** The file that each process writes. */
-function filesOf({ git }, processes) {
-  return Array.from({ length: processes }, (_, index) => featureFile(git, featureId(index)));
-}
-
-/** One race, and whether all of it is in the history. */
-async function contest({ repository, branch, files, read, script, argsOf, mutations }, round) {
-  const before = { landed: commitsOn(repository, branch), made: commitsIn(repository) };
-  const args = files.map((_, index) => [...argsOf(index), (round - 1) * mutations, mutations].map(String));
-  const { startMs, finishes, latencies } = await race(script, args);
-  const landed = commitsOn(repository, branch) - before.landed;
-  if (landed !== latencies.length) throw new Error(`${landed} of ${latencies.length} commits landed`);
-  for (const file of files) {
-    const { n } = JSON.parse(read(file)).data;
-    if (n !== round * mutations) throw new Error(`'${file}' holds ${n} instead of ${round * mutations}`);
-  }
-  const times = finishes.map((finish) => finish - startMs);
-  return {
-    commits_per_s: landed / (Math.max(...times) / 1000),
-    attempts_per_commit: (commitsIn(repository) - before.made) / landed,
-    median_ms: median(latencies),
-    p95_ms: quantile(latencies, 0.95),
-    max_ms: Math.max(...latencies),
-    slowest_to_fastest: Math.max(...times) / Math.min(...times),
+function filesOf({ git }) {
+  const paths = new Map();
+  return (index) => {
+    if (!paths.has(index)) paths.set(index, featureFile(git, featureId(index)));
+    return paths.get(index);
   };
-}
-
-/** Starts a worker for each list of arguments, lets them go at the same moment, and waits for the last. */
-async function race(script, args) {
-  const children = args.map((own) => fork(script, own));
-  await Promise.all(children.map(messageOf));
-  const results = Promise.all(children.map(messageOf));
-  const startMs = Date.now();
-  for (const child of children) child.send('go');
-  const answers = await results;
-  const latencies = answers.flatMap((answer) => answer.latencies);
-  return { startMs, finishes: answers.map(({ finishMs }) => finishMs), latencies };
-}
-
-function messageOf(child) {
-  return new Promise((resolve, reject) => {
-    child.once('message', resolve);
-    child.once('exit', (status, signal) => reject(new Error(`a worker ended with ${signal ?? status}`)));
-  });
 }
 
 function commitsOn({ git }, branch) {
@@ -143,8 +180,4 @@ function commitsOn({ git }, branch) {
 function commitsIn({ git }) {
   const types = git(['cat-file', '--batch-all-objects', '--batch-check=%(objecttype)']).split('\n');
   return types.filter((type) => type === 'commit').length;
-}
-
-function typical(runs) {
-  return Object.fromEntries(Object.keys(runs[0]).map((key) => [key, median(runs.map((run) => run[key]))]));
 }

@@ -12,7 +12,7 @@ const sheetEntries = 250;
 
 /** What a session costs with 100,000 entries of costs in it, beside one with 1,000; in a process that runs already. */
 export async function costs({ directory, short }) {
-  const rounds = short ? 40 : 160;
+  const rounds = short ? 20 : 160;
   const beds = [];
   try {
     for (const entries of [few, many]) beds.push(await setUp(directory, entries));

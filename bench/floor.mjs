@@ -71,7 +71,9 @@ export class Floor {
     this.#firstParent = repository.git(['rev-parse', `${commit}^`]);
     this.#tip = this.#firstParent;
     repository.git(['update-ref', this.#ref, this.#tip]);
-    const settings = ['core.hooksPath=/dev/null', ...(durable ? ['core.fsync=reference'] : [])];
+    // Without the second one Git looks whether there is a ref of the name of each commit.
+    const lean = ['core.hooksPath=/dev/null', 'core.warnAmbiguousRefs=false'];
+    const settings = [...lean, ...(durable ? ['core.fsync=reference'] : [])];
     const args = [...settings.flatMap((setting) => ['-c', setting]), 'update-ref', '-m', 'floor', '--stdin'];
     this.#child = spawn('git', args, { cwd: repository.path, stdio: ['pipe', 'pipe', 'inherit'] });
     this.#child.stdout.on('data', (chunk) => {
@@ -106,7 +108,7 @@ export class Floor {
       const bytes = Buffer.concat([Buffer.from(`${type} ${body.length}\0`), body]);
       const name = createHash('sha1').update(bytes).digest('hex');
       renamed.set(oid, name);
-      return { oid: name, bytes };
+      return { oid: name, type, bytes };
     });
   }
 
@@ -118,10 +120,11 @@ export class Floor {
     await Promise.all([this.#objectsDir, ...directories].map(flushDirectory));
   }
 
-  #writeTemporary({ oid, bytes }) {
+  #writeTemporary({ oid, type, bytes }) {
     const temporary = join(this.#objectsDir, `tmp_obj_${randomBytes(8).toString('hex')}`);
     const fd = openSync(temporary, 'wx', 0o444);
-    writeSync(fd, deflateSync(bytes, { level: 1 }));
+    // Trees do not shrink.
+    writeSync(fd, deflateSync(bytes, { level: type === 'tree' ? 0 : 1 }));
     return { fd, temporary, oid };
   }
 

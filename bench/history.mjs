@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { interleave } from './interleave.mjs';
+import { interleave, timed } from './interleave.mjs';
 import { featureId, makeRepository, openFilledStore, runChild, session } from './repository.mjs';
 import { ratio, summary } from './stats.mjs';
 
@@ -9,12 +9,16 @@ const together = 200;
 /** A feature that the history hardly touches. */
 const quiet = featureId(7);
 
-/** The same commands on a short history and on a long one of the same state: what asks for the newest must not grow. */
+/** The same commands on a short history and on long ones of the same state: what asks for the newest must not grow. */
 export async function histories({ directory, short }) {
-  const rounds = short ? 5 : 15;
-  const [few, many] = [200, short ? 4000 : 20_000];
-  const small = await madeHistory(directory, few);
-  const large = await madeHistory(directory, many);
+  const rounds = short ? 3 : 9;
+  const sizes = short ? [200, 2000] : [1000, 20_000, 100_000];
+  const stores = [];
+  for (const size of sizes) stores.push(await madeHistory(directory, size));
+  return [await commands(stores, rounds), await verifying(stores)];
+}
+
+async function commands(stores, rounds) {
   const asked = {
     'log -n 20': ['log', '-n', '20', '--json'],
     show: ['show', quiet, '--json'],
@@ -28,26 +32,44 @@ export async function histories({ directory, short }) {
   };
   const grows = new Set(['log --feature -n 1', 'log --feature', 'blame']);
   const variants = Object.entries(asked).flatMap(([name, args]) =>
-    [small, large].map((history) => ({
+    stores.map((history) => ({
       name: `${name}, ${history.operations}`,
       run: () => history.run(args),
+      // What takes seconds on the longest is asked less often.
+      every: rounds > 3 && grows.has(name) ? 3 : 1,
     })),
   );
   const results = await interleave(variants, { rounds, warmups: 1 });
-  const rows = Object.keys(asked).flatMap((name) => {
-    const [base, other] = [`${name}, ${few}`, `${name}, ${many}`].map((key) => results[key]);
-    return [
-      { variant: `${name}, ${few}`, ...summary([...base.values()]) },
-      {
-        variant: `${name}, ${many}`,
-        ...summary([...other.values()]),
-        to_short: ratio(other, base),
-        ...(grows.has(name) ? {} : { target: { key: 'to_short', most: 1.25 } }),
-      },
-    ];
-  });
+  const rows = Object.keys(asked).flatMap((name) =>
+    stores.map(({ operations }, index) => {
+      const own = results[`${name}, ${operations}`];
+      const base = results[`${name}, ${stores[0].operations}`];
+      return {
+        variant: `${name}, ${operations}`,
+        ...summary([...own.values()]),
+        ...(index > 0 ? { to_short: ratio(own, base) } : {}),
+        ...(index > 0 && !grows.has(name) ? { target: { key: 'to_short', most: 1.25 } } : {}),
+      };
+    }),
+  );
   const note = `${features} features; blame and log --feature walk the whole history, limited to the feature's file or by their messages`;
-  return [{ title: `from a shell, histories of ${few} and ${many} operations`, rows, note }];
+  const title = `from a shell, histories of ${stores.map(({ operations }) => operations).join(', ')} operations`;
+  return { title, rows, note };
+}
+
+/** All of the history replayed, which takes so long for the longest that it is done once. */
+async function verifying(stores) {
+  const rows = [];
+  for (const { operations, run } of stores) {
+    const ms = await timed(() => run(['verify', '--full', '--json']));
+    rows.push({
+      variant: `verify --full, ${operations}`,
+      samples: 1,
+      median_ms: ms,
+      per_10000_ms: (ms / operations) * 10_000,
+    });
+  }
+  return { title: 'verify by the length of the history, with the start of Node', rows };
 }
 
 /** A store whose history has `operations` updates and notes, as commits of their own, published together. */

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { cpus, loadavg, release, tmpdir, totalmem, type } from 'node:os';
+import { programOf } from './tools.mjs';
 
 /** What the figures were measured on. */
 export function machineOf(directory) {
@@ -7,10 +9,25 @@ export function machineOf(directory) {
     processor: `${cpus().length} x ${cpus()[0]?.model.trim() ?? 'unknown'}`,
     memory_gib: Math.round(totalmem() / 2 ** 30),
     system: `${type()} ${release()}`,
+    gitstate: JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version,
     node: process.version,
     git: execFileSync('git', ['version']).toString().trim().replace('git version ', ''),
     file_system: fileSystemOf(directory ?? tmpdir()),
+    ...peers(),
   };
+}
+
+/** The first number of what each says of itself, where it is installed. */
+function peers() {
+  const asked = { sqlite: 'sqlite3', redis: 'redis-server', jq: 'jq' };
+  return Object.fromEntries(
+    Object.entries(asked).flatMap(([name, command]) => {
+      const program = programOf(command);
+      if (program === null) return [];
+      const version = execFileSync(program, ['--version']).toString();
+      return [[name, /\d+(?:\.\d+)+/.exec(version)?.[0] ?? version.trim()]];
+    }),
+  );
 }
 
 /** One, five and fifteen minutes. */

@@ -55,19 +55,23 @@ export function featureId(number) {
   return `F${String(number).padStart(4, '0')}`;
 }
 
-/** A store with one session of `features` features, as a planner would have left it. The caller closes it. */
-export async function openFilledStore(path, { features }) {
-  const store = await openStore({ cwd: path, session });
-  await store.init();
-  await store.sessionStart({ session, steps });
-  const plan = Array.from({ length: features }, (_, index) => ({
+/** A feature as it is planned. */
+export function featureOf(index) {
+  return {
     id: featureId(index),
     name: `Feature ${index} of the benchmark`,
     priority: `P${index % 4}`,
     phase: (index % 5) + 1,
     data: { owner: 'nobody', points: index % 13 },
-  }));
-  await store.planLoad({ features: plan });
+  };
+}
+
+/** A store with one session of `features` features, as a planner would have left it. The caller closes it. */
+export async function openFilledStore(path, { features }) {
+  const store = await openStore({ cwd: path, session });
+  await store.init();
+  await store.sessionStart({ session, steps });
+  await store.planLoad({ features: Array.from({ length: features }, (_, index) => featureOf(index)) });
   return store;
 }
 

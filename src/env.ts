@@ -37,9 +37,15 @@ export interface ProcessIdentity {
 
 const alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
 
+const idBytes = 20;
+let unused = Buffer.alloc(0);
+
+/** The system is asked for random bytes for many ids at once, which takes as long as for one. */
 function randomId(): string {
+  if (unused.length === 0) unused = randomBytes(64 * idBytes);
   let id = '';
-  for (const byte of randomBytes(20)) id += alphabet[byte % 32];
+  for (const byte of unused.subarray(0, idBytes)) id += alphabet[byte % 32];
+  unused = unused.subarray(idBytes);
   return id;
 }
 

@@ -42,7 +42,7 @@ export function diffStates(from: State, to: State, session?: string): Change[] {
 
 /** What one operation made of a state. What is not loaded in either was not touched. */
 export function diffFollowing(before: State, after: State): Change[] {
-  const contents = after.contents.changedSince(before.contents);
+  const contents = [...after.contents.changedSince(before.contents)];
   return diffParts(before, after, { store: true, wanted: () => true, contents });
 }
 
@@ -83,7 +83,7 @@ function diffTables<V>(
   to: Table<V>,
   idOf: (value: V, key: string) => string,
 ): void {
-  for (const key of to.changedSince(from).sort(compareNatural)) {
+  for (const key of [...to.changedSince(from)].sort(compareNatural)) {
     const [old, now] = [from.get(key), to.get(key)];
     const [oldId, id] = [old && idOf(old, key), now && idOf(now, key)];
     // An id in other letters is another entity: one went, one came.

@@ -40,6 +40,8 @@ export class Table<V> {
   readonly #base: Base<V>;
   readonly #overlay: ReadonlyMap<string, V | undefined>;
   readonly size: number;
+  /** Keys that changed since other tables, so that each who asks need not look again. */
+  readonly #changed = new WeakMap<Table<V>, readonly string[]>();
 
   private constructor(base: Base<V>, overlay: ReadonlyMap<string, V | undefined>, size: number) {
     this.#base = base;
@@ -176,13 +178,18 @@ export class Table<V> {
   }
 
   /** The keys whose values are not the same in `before`; entries are compared by identity. */
-  changedSince(before: Table<V>): string[] {
+  changedSince(before: Table<V>): readonly string[] {
     if (before === (this as Table<V>)) return [];
-    return [...this.#touchedSince(before)].filter((key) => before.get(key) !== this.get(key));
+    let keys = this.#changed.get(before);
+    if (keys === undefined) {
+      keys = [...this.#touchedSince(before)].filter((key) => before.get(key) !== this.get(key));
+      this.#changed.set(before, keys);
+    }
+    return keys;
   }
 
   /** The keys that were set since `before`, be it to what they were. Of a base that both have nothing is looked at. */
-  setSince(before: Table<V>): string[] {
+  setSince(before: Table<V>): readonly string[] {
     return before.#base === this.#base ? [...this.#touchedSince(before)] : this.changedSince(before);
   }
 

@@ -3,6 +3,7 @@ import { closeSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { deflateSync } from 'node:zlib';
 import { crc32 } from './crc32.ts';
+import { baseDistance, deltaBetween } from './delta.ts';
 import { storageFailure } from './failure.ts';
 import {
   flushFile,
@@ -15,6 +16,7 @@ import {
   writeAll,
 } from './files.ts';
 import type { NewObject, ObjectFormat, ObjectType, Oid } from './objects.ts';
+import { stored } from './zlib-stored.ts';
 
 const typeNumbers: Record<ObjectType, number> = { commit: 1, tree: 2, blob: 3, tag: 4 };
 
@@ -27,10 +29,17 @@ interface PackedObject {
 /** Offsets in the index have 31 bits. */
 const packBytesMax = 2 ** 31 - 1;
 
+/** An entry that is given as what is other than in an entry before it. */
+const deltaNumber = 6;
+/** Trees from here on are given so. */
+const deltaFrom = 512;
+/** How many of those a reader has to undo at most. */
+const chainMax = 16;
+
 /** Type and size of an object in a pack: three bits of type, then the size, seven bits a byte, the lowest first. */
-function entryHeader(type: ObjectType, size: number): Buffer {
+function entryHeader(type: number, size: number): Buffer {
   const bytes: number[] = [];
-  let first = (typeNumbers[type] << 4) | (size & 15);
+  let first = (type << 4) | (size & 15);
   let rest = Math.floor(size / 16);
   while (rest > 0) {
     bytes.push(first | 128);
@@ -52,14 +61,54 @@ function checksum(format: ObjectFormat, parts: readonly Uint8Array[]): Buffer {
   return hash.digest();
 }
 
-/** A pack of version 2, without deltas, and what its index needs. Source: gitformat-pack(5). */
+/** A tree that stands in the pack already. */
+interface Base {
+  body: Buffer;
+  offset: number;
+  chain: number;
+}
+
+/** Gives each object its entry. Commits made together change one row of the same tree each, which has the same length
+ *  in all of them: of those only the row is written. */
+class Entries {
+  /** The last tree of each length. */
+  readonly #bases = new Map<number, Base>();
+
+  /** @param offset where the entry will stand. */
+  of({ type, body }: NewObject, offset: number): Buffer {
+    if (type !== 'tree') {
+      return Buffer.concat([
+        entryHeader(typeNumbers[type], body.byteLength),
+        deflateSync(body, { level: 1 }),
+      ]);
+    }
+    const delta = body.byteLength < deltaFrom ? null : this.#delta(asBuffer(body), offset);
+    return delta ?? Buffer.concat([entryHeader(typeNumbers.tree, body.byteLength), stored(body)]);
+  }
+
+  #delta(body: Buffer, offset: number): Buffer | null {
+    const base = this.#bases.get(body.byteLength);
+    const delta = base && base.chain < chainMax ? deltaBetween(base.body, body) : null;
+    this.#bases.set(body.byteLength, { body, offset, chain: delta ? base!.chain + 1 : 0 });
+    if (!delta) return null;
+    const distance = Buffer.from(baseDistance(offset - base!.offset));
+    return Buffer.concat([entryHeader(deltaNumber, delta.byteLength), distance, stored(delta)]);
+  }
+}
+
+function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
+}
+
+/** A pack of version 2, and what its index needs. Source: gitformat-pack(5). */
 function encodePack(format: ObjectFormat, objects: readonly NewObject[]) {
   const parts: Uint8Array[] = [Buffer.from('PACK'), uint32(2, objects.length)];
   const packed: PackedObject[] = [];
   let offset = 12;
-  for (const { oid, type, body } of objects) {
-    const entry = Buffer.concat([entryHeader(type, body.byteLength), deflateSync(body, { level: 1 })]);
-    packed.push({ oid, offset, crc: crc32(entry) });
+  const entries = new Entries();
+  for (const object of objects) {
+    const entry = entries.of(object, offset);
+    packed.push({ oid: object.oid, offset, crc: crc32(entry) });
     parts.push(entry);
     offset += entry.length;
   }

@@ -16,6 +16,7 @@ import {
   writeAll,
 } from './files.ts';
 import { type NewObject, type ObjectFormat, type ObjectType, type Oid, objectHeader } from './objects.ts';
+import { stored } from './zlib-stored.ts';
 
 export type { NewObject } from './objects.ts';
 
@@ -111,12 +112,7 @@ export class ObjectWriter {
     const temporary = temporaryPath(this.#options.objectsDir, 'tmp_obj');
     const fd = openNew(temporary, shared);
     try {
-      writeAll(
-        fd,
-        deflateSync(Buffer.concat([Buffer.from(objectHeader(type, body.byteLength)), body]), {
-          level: levelOf(type),
-        }),
-      );
+      writeAll(fd, compressed(type, Buffer.concat([Buffer.from(objectHeader(type, body.byteLength)), body])));
       return { fd, temporary, oid };
     } catch (error) {
       closeSync(fd);
@@ -156,9 +152,9 @@ export class ObjectWriter {
   }
 }
 
-/** Trees are mostly digests, which do not shrink: to try takes longer than all the rest of writing one. */
-function levelOf(type: ObjectType): number {
-  return type === 'tree' ? 0 : 1;
+/** Trees are mostly digests, which do not shrink. */
+function compressed(type: ObjectType, bytes: Uint8Array): Buffer {
+  return type === 'tree' ? stored(bytes) : deflateSync(bytes, { level: 1 });
 }
 
 /** Repeats a write whose temporary file or directory was swept away by `git prune`. */

@@ -74,7 +74,7 @@ describe('a table', () => {
         ] as const) {
           const names = new Set([...from.model.keys(), ...to.model.keys()]);
           const expected = [...names].filter((name) => from.model.get(name) !== to.model.get(name));
-          expect(to.table.changedSince(from.table).sort()).toEqual(expected.sort());
+          expect([...to.table.changedSince(from.table)].sort()).toEqual(expected.sort());
           expect(to.table.setSince(from.table)).toEqual(expect.arrayContaining(expected));
         }
       }),

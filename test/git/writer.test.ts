@@ -43,6 +43,35 @@ function sample(format: ObjectFormat, size = 12) {
   return { objects: [...blobs, inner, root, commit, tag], commit, tag, blobs };
 }
 
+/** Commits each of which changes one of `files` in a flat tree. */
+function history(format: ObjectFormat, { files, commits }: { files: number; commits: number }) {
+  const objects: NewObject[] = [];
+  const add = (type: NewObject['type'], body: Uint8Array | string) => {
+    const object = newObject(format, type, body);
+    objects.push(object);
+    return object;
+  };
+  const first = add('blob', 'nothing yet\n');
+  const rows = Array.from({ length: files }, (_, index) => ({
+    mode: '100644',
+    name: `f${String(index).padStart(4, '0')}`,
+    oid: first.oid,
+  }));
+  const trees: NewObject[] = [];
+  let tip: NewObject | null = null;
+  for (let count = 0; count < commits; count += 1) {
+    rows[(count * 7) % files]!.oid = add('blob', `now ${count}\n`).oid;
+    const tree = add('tree', encodeTree(rows));
+    trees.push(tree);
+    const parents = tip === null ? [] : [tip.oid];
+    tip = add(
+      'commit',
+      encodeCommit({ tree: tree.oid, parents, author: who, committer: who, message: `change ${count}\n` }),
+    );
+  }
+  return { objects, trees, tip: tip! };
+}
+
 function temporariesIn(path: string): string[] {
   return readdirSync(path, { recursive: true })
     .map(String)
@@ -107,6 +136,27 @@ describe.each([
     expect(repository.git('fsck', '--strict', '--full', '--no-dangling')).toBe('');
     repository.git('repack', '-adq');
     expect(repository.git('log', '--format=%an %s', 'v1')).toBe('Zoë begin');
+  });
+
+  test('trees that change by a row each are a row each in a pack, and no long chains', async () => {
+    const repository = makeRepository({ objectFormat, empty: true });
+    const commits = 50;
+    const { objects, tip, trees } = history(objectFormat, { files: 200, commits });
+    const name = await writePack(options(repository.path), objects);
+    const index = join(repository.path, '.git/objects/pack', `${name}.idx`);
+    const listed = repository.git('verify-pack', '-v', index);
+    expect(listed).toContain('chain length = 16: ');
+    expect(listed).not.toContain('chain length = 17: ');
+    const whole = trees.reduce((sum, { body }) => sum + body.byteLength, 0);
+    expect(statSync(index.replace(/idx$/, 'pack')).size).toBeLessThan(whole / 4);
+    repository.git('update-ref', 'refs/heads/main', tip.oid);
+    expect(repository.git('fsck', '--strict', '--full', '--no-dangling')).toBe('');
+    expect(repository.git('rev-list', '--count', 'main')).toBe(String(commits));
+    for (const { oid, body } of trees.filter((_, at) => at % 7 === 0)) {
+      if (objectFormat === 'sha256') break;
+      const { object } = await git.readObject({ fs, dir: repository.path, oid, format: 'content' });
+      expect(Buffer.from(object as Uint8Array).equals(body)).toBe(true);
+    }
   });
 
   test('an object of any size is written from a stream', async () => {
