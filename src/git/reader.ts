@@ -7,6 +7,7 @@ import { CatFile, damagedObject } from './cat-file.ts';
 import { gitFailed } from './failure.ts';
 import { isFullRefName, isOid } from './ids.ts';
 import { hashObject, type ObjectType, type Oid } from './objects.ts';
+import { packedRefsStamp } from './packed-refs.ts';
 import { isAtLeast, type Repository } from './repository.ts';
 import { spawnFailure } from './run.ts';
 
@@ -43,6 +44,8 @@ export class CatFileReader implements ObjectReader {
   readonly #repository: Repository;
   readonly #bodies: CatFile;
   readonly #infos: CatFile;
+  /** Which `packed-refs` stood there when a ref was last asked for. */
+  #packedRefs: string | null = null;
   readonly #sizeMax: number;
   /** Whether one process serves both kinds of request (Git 2.36). */
   readonly #oneProcess: boolean;
@@ -113,7 +116,17 @@ export class CatFileReader implements ObjectReader {
     this.#infos.close();
   }
 
+  /** Has another Git look for refs where `packed-refs` was replaced; see `packedRefsStamp`. */
+  #renew(): void {
+    const packedRefs = packedRefsStamp(this.#repository);
+    const isNew = this.#packedRefs !== null && this.#packedRefs !== packedRefs;
+    if (!isNew || (this.#infos.renew() && (this.#infos === this.#bodies || this.#bodies.renew()))) {
+      this.#packedRefs = packedRefs;
+    }
+  }
+
   async #ask(catFile: CatFile, name: string, { withBody }: { withBody: boolean }): Promise<BatchAnswer> {
+    if (!isOid(name)) this.#renew();
     const command = withBody ? 'contents ' : 'info ';
     const line = `${this.#oneProcess ? command : ''}${name}\n`;
     const answer = await catFile.ask(line, { name, withBody });
