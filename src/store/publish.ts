@@ -168,6 +168,5 @@ async function lost(engine: Engine, moves: RefMove[], branchUnmoved: boolean): P
 
 /** A `git gc` that walked the refs before ours moved may delete what it took for unreachable. */
 async function guardAgainstPrune(engine: Engine, objects: NewObject[]): Promise<void> {
-  // In another order, so that it is another pack: one that the gc has on its list goes whether it is kept or not.
-  if (isCollecting(engine)) await engine.pack([...objects].reverse(), { keep: true });
+  if (isCollecting(engine)) await engine.keep(objects);
 }
