@@ -5,6 +5,7 @@ const headings = {
   operations_per_s: 'operations/s',
   median_ms: 'median ms',
   p95_ms: 'p95 ms',
+  p99_ms: 'p99 ms',
   max_ms: 'max ms',
   all_ms: 'together ms',
   to_floor: 'x floor',
@@ -12,18 +13,10 @@ const headings = {
   to_plain: 'x plain',
   to_node: 'x node',
   to_git: 'x fsck',
-  to_100: 'x 100 features',
-  to_archive: 'x archive',
-  max_rss_mib: 'max RSS MiB',
   to_one: 'x one',
   to_few: 'x few',
   to_porcelain: 'x porcelain',
   to_short: 'x short',
-  operations: 'operations',
-  bytes_per_operation: 'bytes/operation',
-  least_bytes: 'least possible',
-  to_least: 'x least',
-  bytes: 'bytes',
   attempts_per_commit: 'attempts/commit',
   slowest_to_fastest: 'slowest/fastest',
   target: 'target',
@@ -52,13 +45,11 @@ export function isMet({ target, ...row }) {
   return target.most === undefined ? value >= target.least : value <= target.most;
 }
 
-const whole = new Set(['samples', 'operations', 'bytes', 'max_rss_mib']);
-
 function cell(row, key) {
   const value = row[key];
   if (value === undefined || value === null) return '';
   if (key === 'target') return targetText(row);
-  if (typeof value !== 'number' || whole.has(key)) return String(value);
+  if (typeof value !== 'number' || key === 'samples') return String(value);
   if (key.endsWith('_ms')) return value.toFixed(value < 100 ? 2 : 0);
   return value.toFixed(value < 100 ? 2 : 0);
 }
