@@ -80,6 +80,15 @@ export class CatFile {
     this.#coprocess.busy();
   }
 
+  /** Has another process answer from now on. @returns false, doing nothing, while one has to answer. */
+  renew(): boolean {
+    if (this.#queue.length > 0) return false;
+    const coprocess = this.#coprocess;
+    this.#coprocess = null;
+    coprocess?.finish();
+    return true;
+  }
+
   close(): void {
     this.#closed = true;
     this.#coprocess?.finish();
@@ -123,7 +132,8 @@ export class CatFile {
   }
 
   #onEnd(coprocess: Coprocess, ending: Ending): void {
-    if (this.#coprocess === coprocess) this.#coprocess = null;
+    if (this.#coprocess !== coprocess) return;
+    this.#coprocess = null;
     const head = this.#queue[this.#head];
     if (head === undefined) return;
     head.deaths += 1;

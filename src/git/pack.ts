@@ -134,7 +134,7 @@ function encodeIndex(format: ObjectFormat, packed: readonly PackedObject[], pack
   return Buffer.concat([...parts, checksum(format, parts)]);
 }
 
-interface Options {
+export interface PackOptions {
   objectsDir: string;
   objectFormat: ObjectFormat;
   fsync: boolean;
@@ -144,7 +144,7 @@ interface Options {
  *  @param keep whether a `.keep` file stands beside it, which keeps Git from repacking it or dropping its objects.
  *  @returns the pack's name, `pack-<checksum>`. @throws DISK_FULL, READ_ONLY, GIT_FAILED. */
 export async function writePack(
-  { objectsDir, objectFormat, fsync }: Options,
+  { objectsDir, objectFormat, fsync }: PackOptions,
   objects: readonly NewObject[],
   { keep = false }: { keep?: boolean } = {},
 ): Promise<string> {

@@ -8,6 +8,7 @@ import { gitFailed } from './failure.ts';
 import { isFullRefName, isOid } from './ids.ts';
 import { LooseFiles, type StoredObject } from './loose.ts';
 import { hashObject, type Oid } from './objects.ts';
+import { packedRefsStamp } from './packed-refs.ts';
 import { isAtLeast, type Repository } from './repository.ts';
 import { spawnFailure } from './run.ts';
 
@@ -45,6 +46,8 @@ export class CatFileReader implements ObjectReader {
   readonly #loose: LooseFiles;
   readonly #bodies: CatFile;
   readonly #infos: CatFile;
+  /** Which `packed-refs` stood there when a ref was last asked for. */
+  #packedRefs: string | null = null;
   readonly #sizeMax: number;
   /** Whether one process serves both kinds of request (Git 2.36). */
   readonly #oneProcess: boolean;
@@ -164,7 +167,17 @@ export class CatFileReader implements ObjectReader {
     return this.#bodies.isRunning || this.#infos.isRunning ? undefined : this.#loose.read(name);
   }
 
+  /** Has another Git look for refs where `packed-refs` was replaced; see `packedRefsStamp`. */
+  #renew(): void {
+    const packedRefs = packedRefsStamp(this.#repository);
+    const isNew = this.#packedRefs !== null && this.#packedRefs !== packedRefs;
+    if (!isNew || (this.#infos.renew() && (this.#infos === this.#bodies || this.#bodies.renew()))) {
+      this.#packedRefs = packedRefs;
+    }
+  }
+
   async #ask(catFile: CatFile, name: string, { withBody }: { withBody: boolean }): Promise<BatchAnswer> {
+    if (!isOid(name)) this.#renew();
     const line = this.#line(name, { withBody });
     const answer = await catFile.ask(line, { name, withBody });
     if (answer !== null || !isOid(name)) return answer;

@@ -6,6 +6,7 @@ import { flushPath, flushUpTo } from './files.ts';
 import type { Identity } from './identity.ts';
 import { isFullRefName, isOid, zeroOid } from './ids.ts';
 import type { Oid } from './objects.ts';
+import { packedRefsStamp } from './packed-refs.ts';
 import { isAtLeast, type Repository } from './repository.ts';
 
 /** One ref's part in a transaction. */
@@ -76,6 +77,8 @@ export class RefStore {
   #coprocess: Coprocess | null = null;
   /** The last one that `onChild` was told of. */
   #told: Coprocess | null = null;
+  /** Which `packed-refs` stood there before the process first looked at it. */
+  #packedRefs: string | null = null;
   #output = '';
   #onReply: ((ending: Ending | null) => void) | null = null;
   #queue: Promise<unknown> = Promise.resolve();
@@ -115,15 +118,21 @@ export class RefStore {
 
   /** Lets Git end, after the transactions that were asked for. */
   close(): void {
-    this.#queue = this.#queue.then(() => {
-      this.#coprocess?.finish();
-      this.#coprocess = null;
-    });
+    this.#queue = this.#queue.then(() => this.#retire());
+  }
+
+  #retire(): void {
+    this.#coprocess?.finish();
+    this.#coprocess = null;
+    this.#packedRefs = null;
   }
 
   async #transact(moves: readonly RefMove[]): Promise<'moved' | 'failed'> {
     const zero = zeroOid(this.#repository.objectFormat);
     const commands = moves.map((move) => commandOf(move, zero)).join('');
+    const packedRefs = packedRefsStamp(this.#repository);
+    if (this.#packedRefs !== null && this.#packedRefs !== packedRefs) this.#retire();
+    this.#packedRefs ??= packedRefs;
     this.#coprocess ??= this.#start();
     const coprocess = this.#coprocess;
     if (coprocess.pid !== undefined) {

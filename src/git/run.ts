@@ -1,7 +1,7 @@
 import { type ChildProcessWithoutNullStreams, type SpawnOptions, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { kill } from 'node:process';
-import { GitStateError } from '../errors.ts';
+import { GitStateError, isGitStateError } from '../errors.ts';
 import { cleanEnvironment, type Variables } from './environment.ts';
 import { gitFailed } from './failure.ts';
 
@@ -80,7 +80,17 @@ export class Git {
   /** Runs one command to its end.
    *  @throws GIT_FAILED unless the exit status is one of `okStatuses`; details have `timeout: true` after the
    *  deadline and `aborted: true` after the signal. @throws GIT_NOT_FOUND. */
-  run(args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  async run(args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#run(args, options);
+      } catch (error) {
+        if (attempt === readAttemptsMax || !mayRead(error)) throw error;
+      }
+    }
+  }
+
+  #run(args: readonly string[], options: RunOptions): Promise<RunResult> {
     const { input, network = false, okStatuses = [0], signal: abort } = options;
     const { timeoutMs = network ? 180_000 : 60_000 } = options;
     const command = args.find((arg) => !arg.startsWith('-')) ?? '';
@@ -148,6 +158,17 @@ export class Git {
     };
     return { cwd, spawnArgs: [...config, ...args], spawnOptions };
   }
+}
+
+const readAttemptsMax = 3;
+const walkers: ReadonlySet<unknown> = new Set(['rev-list', 'log', 'diff-tree', 'merge-base']);
+
+/** Whether a walk is worth another try: while packs are replaced Git may look for an object first in the new one, then in
+ *  the old, and takes it for missing. */
+function mayRead(error: unknown): boolean {
+  if (!isGitStateError(error, 'GIT_FAILED')) return false;
+  const { command, status } = error.details;
+  return status === 128 && walkers.has(command);
 }
 
 /** Says why `git` could not be started at all. */

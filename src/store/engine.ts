@@ -8,8 +8,9 @@ import type { Env } from '../env.ts';
 import { GitStateError } from '../errors.ts';
 import { committerIdentity, type Identity } from '../git/identity.ts';
 import { isFullRefName } from '../git/ids.ts';
-import type { NewObject } from '../git/objects.ts';
+import { type NewObject, newObject } from '../git/objects.ts';
 import { writePack } from '../git/pack.ts';
+import { PackPile } from '../git/pack-pile.ts';
 import { CatFileReader } from '../git/reader.ts';
 import { isLooseAt, RefStore } from '../git/refs.ts';
 import { openRemembered } from '../git/remembered.ts';
@@ -18,7 +19,7 @@ import { ObjectWriter } from '../git/writer.ts';
 import { SnapshotCache } from './cache.ts';
 import { clocksDiffer } from './clocks.ts';
 import { type HeldLease, readLease } from './lease.ts';
-import { startMaintenance } from './maintenance.ts';
+import { isJoining, startMaintenance } from './maintenance.ts';
 import { goneFault, movedFault } from './moved.ts';
 import { Mutex } from './mutex.ts';
 import { type Point, resolvePoint } from './point.ts';
@@ -44,7 +45,7 @@ const clockWarningMs = 60_000;
 /** So often a process that goes on looks whether maintenance is due; each looks once when it ends. */
 const lookEvery = 16;
 
-/** From this many objects on, one small pack is cheaper than loose objects. */
+/** From this many objects on, a process that writes once makes a pack of them. */
 const packFrom = 40;
 
 /** An open repository with everything that reading and writing the state needs. */
@@ -71,6 +72,7 @@ export class Engine {
   /** What the names of checkpoints' tags begin with. */
   readonly tagPrefix: string;
   readonly #writer: ObjectWriter;
+  readonly #packs: PackPile;
   readonly #cache: SnapshotCache;
   /** Whether the branch itself was there at the last `tip`, so that the state does not stand on its remote's alone. */
   #branchSeen = false;
@@ -118,7 +120,9 @@ export class Engine {
         if (isNew) this.mutex.noteChild(pid);
       },
     });
-    this.#writer = new ObjectWriter({ objectsDir, objectFormat, fsync: this.durable });
+    const storage = { objectsDir, objectFormat, fsync: this.durable };
+    this.#writer = new ObjectWriter(storage);
+    this.#packs = new PackPile(storage, () => !isJoining(this));
     this.#cache = new SnapshotCache(this.cacheDirectory, this.branchRef, this.schema.version);
   }
 
@@ -169,6 +173,11 @@ export class Engine {
   /** The ref that stood in for the branch when `tip` was last called; null where the branch itself was there. */
   get standsOn(): string | null {
     return this.#standsOn;
+  }
+
+  /** A commit at which the branch was found; null where none was needed yet. */
+  get knownTip(): string | null {
+    return this.#unmoved;
   }
 
   /** Whether the branch was there when `tip` was last called; it may be gone or made by now. */
@@ -305,14 +314,15 @@ export class Engine {
     );
   }
 
-  /** Stores objects; loose ones for a few, one small pack for many. */
+  /** Stores objects: a few loose ones for a start, then one small pack each time. */
   async write(objects: readonly NewObject[]): Promise<void> {
     this.#requireWritable();
     this.#writes += 1;
     if (this.#writes % lookEvery === 0) startMaintenance(this);
     const fresh = this.#emptyTreeWritten ? objects.filter((object) => !isEmptyTree(object)) : objects;
-    if (fresh.length < packFrom) await this.#writer.write(fresh);
-    else await this.pack(fresh);
+    if (fresh.length === 0) return;
+    if (this.#writes === 1 && fresh.length < packFrom) await this.#writer.write(fresh);
+    else await this.#packs.add(fresh);
     this.#emptyTreeWritten ||= objects.some(isEmptyTree);
   }
 
@@ -333,9 +343,13 @@ export class Engine {
     );
   }
 
-  async pack(objects: readonly NewObject[], { keep = false } = {}): Promise<void> {
+  /** Stores objects in a pack that no `git gc` takes away. */
+  async keep(objects: readonly NewObject[]): Promise<void> {
     const { objectsDir, objectFormat } = this.repository;
-    await writePack({ objectsDir, objectFormat, fsync: this.durable }, objects, { keep });
+    const options = { objectsDir, objectFormat, fsync: this.durable };
+    // One more, so that it is another pack: one that the gc has on its list goes whether it is kept or not.
+    const mark = newObject(objectFormat, 'blob', `kept from a gc ${this.env.randomId()}\n`);
+    await writePack(options, [...objects, mark], { keep: true });
   }
 
   /** Stops the Git processes and leaves the queue of writers. */
@@ -344,6 +358,7 @@ export class Engine {
     this.refs.close();
     this.mutex.close();
     await this.#cache.flush();
+    await this.#packs.close();
     if (this.#writes > 0) startMaintenance(this);
   }
 

@@ -6,15 +6,16 @@ import { contentsBySession } from '../core/select.ts';
 import { NotLoaded, requireStore, type State } from '../core/state.ts';
 import { instantOf } from '../core/time.ts';
 import { GitStateError } from '../errors.ts';
-import { operationOf } from './commits.ts';
+import { operationOf, readCommit } from './commits.ts';
 import type { Engine } from './engine.ts';
 import { presentEpoch, type Seal } from './epochs.ts';
 import { Facts, withFacts } from './facts.ts';
 import { findOperation, missingPart, newestOf, pastOperation, wayBehind } from './history.ts';
 import { leaseObjects } from './lease.ts';
 import { wantedRefs } from './moves.ts';
-import type { Decision, Draft, Landed, Proposal, Renewal, Unchanged, View } from './proposal.ts';
+import type { Decision, Draft, Landed, Party, Proposal, Renewal, Unchanged, View } from './proposal.ts';
 import type { Publication } from './publish.ts';
+import type { RecentOperations } from './recent.ts';
 import { record } from './record.ts';
 import { invalidInput } from './request.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -28,8 +29,9 @@ export interface Waiting {
   request: unknown;
   requestHash: string;
   operationId: string;
-  /** Whether the operation may be in the history already. */
-  given: boolean;
+  /** Where in the history the operation may be already: on top of a commit that is older than it, or anywhere. */
+  repeat: 'never' | 'anywhere' | { since: string };
+  by: Party;
   resolve(landed: Landed): void;
   reject(error: unknown): void;
 }
@@ -37,6 +39,8 @@ export interface Waiting {
 export interface Group extends Publication {
   readonly prepared: { waiting: Waiting; landed: Landed }[];
   readonly refused: { waiting: Waiting; error: unknown }[];
+  /** The commits to publish with the operations that they carry, oldest first. */
+  readonly commits: { commit: string; id: string; state: State }[];
 }
 
 /** Leases that a decision has looked at: object id by ref. */
@@ -48,13 +52,13 @@ type Decided =
 
 export class Decider {
   readonly #engine: Engine;
-  readonly #derivedWorker: string;
+  readonly #recent: RecentOperations;
   readonly #facts = new Facts();
   #secret: Buffer | null = null;
 
-  constructor(engine: Engine, options: { derivedWorker: string }) {
+  constructor(engine: Engine, recent: RecentOperations) {
     this.#engine = engine;
-    this.#derivedWorker = options.derivedWorker;
+    this.#recent = recent;
   }
 
   /** Forgets what it read to decide by: the next group is decided on newer facts. */
@@ -64,10 +68,10 @@ export class Decider {
 
   /** Decides and applies each request on top of `start`. @throws NotLoaded */
   async decide(start: Publication, unsettled: Iterable<Waiting>): Promise<Group> {
-    const group: Group = { ...start, prepared: [], refused: [] };
+    const group: Group = { ...start, prepared: [], refused: [], commits: [] };
     for (const waiting of unsettled) {
       try {
-        const repeated = waiting.given ? await this.#repeated(waiting, start.tip) : null;
+        const repeated = await this.repeated(waiting, start.tip.commit);
         const landed = repeated ?? (await this.#step(waiting, group));
         if (restsOnState(landed)) group.unproven += 1;
         group.prepared.push({ waiting, landed });
@@ -86,24 +90,30 @@ export class Decider {
     let decided = await this.#decideOne(waiting, group.tip, judged);
     if (decided.operation !== null && decided.operation.type !== 'store.migrate' && this.#isOld(group.tip)) {
       // The first write of a newer gitstate: every file is brought up to its schema, in a commit of its own.
-      await this.#add(group, ...this.#migration(group.tip), new Map());
+      await this.#add(group, ...this.#migration(group.tip, waiting.by), new Map(), waiting.by);
       judged.clear();
       decided = await this.#decideOne(waiting, group.tip, judged);
     }
     const { operation, decision, after } = decided;
     if (operation === null) {
-      if (decision.renewal) this.#renew(decision.renewal, group);
-      return landedOf(null, null, decision, group.tip.state, group.tip.state);
+      if (decision.renewal) this.#renew(decision.renewal, group, waiting.by);
+      return landedOf(null, null, decision, group.tip.state, group.tip);
     }
     const before = group.tip.state;
-    const commit = await this.#add(group, operation, after, judged);
-    if (decision.renewal) this.#renew(decision.renewal, group);
-    return landedOf(commit, operation, decision, before, after);
+    const commit = await this.#add(group, operation, after, judged, waiting.by);
+    if (decision.renewal) this.#renew(decision.renewal, group, waiting.by);
+    return landedOf(commit, operation, decision, before, { commit, state: after });
   }
 
   /** Writes an operation down behind those of the group. @returns its commit. */
-  async #add(group: Group, operation: Operation, after: State, judged: Judged): Promise<string> {
-    const { repository, identity, schema, tagPrefix } = this.#engine;
+  async #add(
+    group: Group,
+    operation: Operation,
+    after: State,
+    judged: Judged,
+    { identity }: Party,
+  ): Promise<string> {
+    const { repository, schema, tagPrefix } = this.#engine;
     const recorder = { format: repository.objectFormat, identity, schema: schema.version };
     const { snapshot, author, objects } = record(recorder, group.tip, operation, after);
     const stamp = { ...recorder, tagPrefix, commit: snapshot.commit, author };
@@ -122,6 +132,7 @@ export class Decider {
       group.refs.set(ref, operation.args.tip);
     }
     group.operations.push(operation);
+    group.commits.push({ commit: snapshot.commit, id: operation.id, state: after });
     group.tip = snapshot;
     return snapshot.commit;
   }
@@ -135,8 +146,8 @@ export class Decider {
     return state.store !== null && state.store.schema < this.#engine.schema.version;
   }
 
-  #migration({ state, at }: Snapshot): [Operation, State] {
-    const { env, identity, schema } = this.#engine;
+  #migration({ state, at }: Snapshot, { env, identity }: Party): [Operation, State] {
+    const { schema } = this.#engine;
     // Files can only be written anew where they are known: this loads every session.
     contentsBySession(state);
     const operation = Operation.parse({
@@ -170,7 +181,7 @@ export class Decider {
       type,
       session,
       args: JSON.parse(JSON.stringify(args)),
-      actor: actor ?? this.#engine.identity.name,
+      actor: actor ?? waiting.by.identity.name,
       at: view.at,
       id: waiting.operationId,
       request: waiting.requestHash,
@@ -181,7 +192,8 @@ export class Decider {
 
   #viewOf(waiting: Waiting, snapshot: Pick<Snapshot, 'commit' | 'at' | 'state'>, judged: Judged): View {
     const engine = this.#engine;
-    const { env, identity, driftMs, renewsOnBranch, reader, repository, worktreeRoot, schema } = engine;
+    const { driftMs, renewsOnBranch, reader, repository, worktreeRoot, schema } = engine;
+    const { env, identity, derivedWorker } = waiting.by;
     const history = { reader, repository, schema };
     const tip = snapshot.commit ?? '';
     const nowMs = env.now();
@@ -201,7 +213,7 @@ export class Decider {
       renewsOnBranch,
       worktreeRoot,
       schema: schema.version,
-      derivedWorker: this.#derivedWorker,
+      derivedWorker,
       // Only a claim asks for it.
       get tokenSecretPart() {
         return tokenSecretPart();
@@ -225,8 +237,8 @@ export class Decider {
     };
   }
 
-  #renew({ session, feature, from, to }: Renewal, group: Group): void {
-    const { repository, identity, env } = this.#engine;
+  #renew({ session, feature, from, to }: Renewal, group: Group, { identity, env }: Party): void {
+    const { repository } = this.#engine;
     const lease = leaseObjects(repository.objectFormat, to, identity, Math.floor(env.now() / 1000));
     const ref = leaseRef(session, feature.id);
     group.objects.push(...lease);
@@ -238,33 +250,37 @@ export class Decider {
     this.#facts.put(leaseKey(session, feature), { ...to, oid: lease.at(-1)!.oid, madeMs: env.now() });
   }
 
-  /** The first result of an operation id that was used before. @throws INVALID_INPUT for other arguments. */
-  async #repeated(waiting: Waiting, base: Snapshot): Promise<Landed | null> {
-    if (base.commit === null) return null;
-    const { reader, repository, schema } = this.#engine;
-    const commit = await findOperation({ reader, repository }, base.commit, waiting.operationId);
-    if (!commit) {
-      const part = await missingPart({ reader, repository, schema }, base.commit);
-      if (part !== null) throw outOfSight(waiting.operationId, part);
-      return null;
-    }
-    const operation = (await operationOf(reader, commit, schema))!;
+  /** The first result of an operation id that was used before; null where it was not. @param tip of the history.
+   *  @throws INVALID_INPUT for other arguments. */
+  async repeated(waiting: Waiting, tip: string | null): Promise<Landed | null> {
+    const { reader, schema } = this.#engine;
+    const oid = tip === null || waiting.repeat === 'never' ? null : await this.#find(waiting, tip);
+    if (oid === null) return null;
+    const operation = (await operationOf(reader, (await readCommit(reader, oid))!, schema))!;
     if (operation.request !== waiting.requestHash) {
       throw new GitStateError(
         'INVALID_INPUT',
         `operation id '${waiting.operationId}' was used for another request`,
         {
           hint: 'take a new --op-id, or leave it out',
-          details: { commit: commit.oid, op: operation.type },
+          details: { commit: oid, op: operation.type },
         },
       );
     }
-    const { state } = await this.#engine.past(commit.oid);
+    const { state } = await this.#engine.past(oid);
     const { type, session, args } = operation;
-    return {
-      ...landedOf(commit.oid, operation, { type, session, args } as Draft, null, state),
-      repeated: true,
-    };
+    const decision = { type, session, args } as Draft;
+    return { ...landedOf(oid, operation, decision, null, { commit: oid, state }), repeated: true };
+  }
+
+  async #find({ operationId, repeat }: Waiting, tip: string): Promise<string | null> {
+    if (typeof repeat === 'object') return this.#recent.find(tip, repeat.since, operationId);
+    const { reader, repository, schema } = this.#engine;
+    const commit = await findOperation({ reader, repository }, tip, operationId);
+    if (commit) return commit.oid;
+    const part = await missingPart({ reader, repository, schema }, tip);
+    if (part !== null) throw outOfSight(operationId, part);
+    return null;
   }
 }
 
@@ -301,9 +317,9 @@ function landedOf(
   operation: Operation | null,
   decision: Decision,
   before: State | null,
-  state: State,
+  { commit: at, state }: Pick<Snapshot, 'commit' | 'state'>,
 ): Landed {
-  return { commit, operation, decision, before, state, repeated: false, durability: 'local' };
+  return { commit, operation, decision, before, state, at, repeated: false, durability: 'local' };
 }
 
 function unchangedBy(operation: Operation): Unchanged {

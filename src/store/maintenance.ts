@@ -129,6 +129,11 @@ function mutexOf({ directory, env }: Place): Mutex {
   return new Mutex({ directory: join(directory, 'maintenance'), env });
 }
 
+/** Whether somebody joins packs now, or takes some away. */
+export function isJoining(place: Place): boolean {
+  return collectorPid(place) !== null || existsSync(join(place.repository.objectsDir, 'maintenance.lock'));
+}
+
 /** Whether a `git gc` runs, or may. Our own maintenance takes nothing away and does not count. */
 export function isCollecting(place: Place): boolean {
   const pid = collectorPid(place);

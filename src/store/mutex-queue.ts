@@ -137,9 +137,9 @@ export class MutexQueue {
     this.#discard();
   }
 
-  /** Whether nobody waits. */
-  isEmpty(): boolean {
-    return this.#tickets().length === 0;
+  /** How many wait. */
+  get length(): number {
+    return this.#tickets().length;
   }
 
   /** Counts the waiters ahead; the first call takes a ticket.

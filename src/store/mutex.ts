@@ -33,9 +33,21 @@ interface MutexOptions {
   onExit?: (callback: () => void) => void;
 }
 
+/** Another way to what the mutex is wanted for, while somebody holds it. */
+export interface Errand {
+  /** Whether it can be tried now. */
+  isOpen(): boolean;
+  /** @returns whether it is under way, so that the place among those who wait is not needed. */
+  begin(): Promise<boolean>;
+  /** @returns whether all is done, so that no turn is needed. */
+  finish(leftMs: number): Promise<boolean>;
+}
+
 const deadlineDefaultMs = 30_000;
 /** The longest delay of `setTimeout`. */
 const timerMaxMs = 2 ** 31 - 1;
+/** How long a number of waiters is good for. */
+const countEveryMs = 25;
 /** A turn takes milliseconds; who has waited longer waits for something else, and need not look so often. */
 const hurryMs = 200;
 
@@ -99,11 +111,25 @@ export class Mutex {
    *  @throws LOCKED (details {holder, liveness, path, waited_ms}) when the holder keeps it beyond the deadline,
    *  CONTENTION when others were faster all the time, DISK_FULL, READ_ONLY, GIT_FAILED. */
   async acquire({ deadlineMs = deadlineDefaultMs }: { deadlineMs?: number } = {}): Promise<Held> {
+    return (await this.acquireUnless(null, { deadlineMs }))!;
+  }
+
+  /** How many wait for it. */
+  get waiting(): number {
+    return this.#turns.length + this.#queue.length;
+  }
+
+  /** As `acquire`, but does without a turn once `errand` is done. @returns null then. */
+  async acquireUnless(
+    errand: Errand | null,
+    { deadlineMs = deadlineDefaultMs }: { deadlineMs?: number } = {},
+  ): Promise<Held | null> {
     const sinceMs = performance.now();
     await this.#waitInProcess(sinceMs, deadlineMs);
     try {
-      await this.#waitForLock(sinceMs, deadlineMs);
-      return this.#held();
+      if (await this.#waitForLock(sinceMs, deadlineMs, errand)) return this.#held();
+      this.#passOn();
+      return null;
     } catch (error) {
       if (this.#heldId !== null) this.#removeLock();
       this.#passOn();
@@ -165,19 +191,35 @@ export class Mutex {
     else turn();
   }
 
-  async #waitForLock(sinceMs: number, deadlineMs: number): Promise<void> {
+  /** @returns whether it holds the lock; else the errand is done. */
+  async #waitForLock(sinceMs: number, deadlineMs: number, errand: Errand | null): Promise<boolean> {
+    const leftMs = () => deadlineMs - (performance.now() - sinceMs);
+    // Whoever can have it done asks at once: not even who holds the mutex need be known.
+    if (errand?.isOpen() && (await errand.begin()) && (await errand.finish(leftMs()))) return false;
     this.#queue.forgetDeadChildren();
     this.#seen.stamp = '';
-    if (this.#queue.isEmpty() && this.#lockState() === 'free' && this.#take()) return;
+    if (this.#queue.length === 0 && this.#lockState() === 'free' && this.#take()) return true;
+    let ahead = 0;
+    let countedMs = Number.NEGATIVE_INFINITY;
     try {
       for (;;) {
-        const lock = this.#lockState();
-        const ahead = this.#queue.ahead(lock !== 'held');
-        if (ahead === 0 && (lock === 'free' ? this.#take() : lock === 'dead' && this.#takeOver())) return;
+        const lock = this.#lockState(ahead);
+        if (lock === 'held' && errand?.isOpen() && (await errand.begin())) {
+          this.#queue.leave();
+          if (await errand.finish(leftMs())) return false;
+          countedMs = Number.NEGATIVE_INFINITY;
+        }
+        // To list all that wait takes long where there are many: who is not next need not know how many there are.
+        if (lock !== 'held' || performance.now() - countedMs >= countEveryMs) {
+          ahead = this.#queue.ahead(lock !== 'held');
+          countedMs = performance.now();
+        }
+        if (ahead === 0 && (lock === 'free' ? this.#take() : lock === 'dead' && this.#takeOver()))
+          return true;
+        if (leftMs() <= 0) throw this.#tooLate(sinceMs);
         const waitedMs = performance.now() - sinceMs;
-        if (waitedMs >= deadlineMs) throw this.#tooLate(sinceMs);
         const delayMs = (waitedMs < hurryMs ? 1 : 5) + Math.min(2 * ahead, 20);
-        await this.#env.sleep(Math.max(1, Math.min(delayMs, deadlineMs - waitedMs)));
+        await this.#env.sleep(Math.max(1, Math.min(delayMs, leftMs())));
       }
     } finally {
       this.#queue.leave();
@@ -185,7 +227,7 @@ export class Mutex {
   }
 
   /** Asks whether the holder lives on the first look, then only while the lock does not change. */
-  #lockState(): 'free' | 'held' | 'dead' {
+  #lockState(ahead = 0): 'free' | 'held' | 'dead' {
     const stat = statOf(this.#lock);
     if (stat === undefined) return 'free';
     const nowMs = performance.now();
@@ -193,7 +235,7 @@ export class Mutex {
     const first = this.#seen.stamp === '';
     if (!first && stamp !== this.#seen.stamp) {
       this.#seen = { stamp, judgedMs: nowMs, liveness: 'unknown' };
-    } else if (first || nowMs - this.#seen.judgedMs >= suspectAfterMs) {
+    } else if (first || nowMs - this.#seen.judgedMs >= suspectAfterMs * (1 + ahead)) {
       this.#seen = { stamp, judgedMs: nowMs, liveness: this.holder()?.liveness ?? 'unknown' };
     }
     return this.#seen.liveness === 'dead' ? 'dead' : 'held';

@@ -111,7 +111,10 @@ export async function openStoreIn(options: StoreOptions, surroundings: Surroundi
     repository: engine.repository,
 
     /** Ends the Git processes behind the store. */
-    close: () => engine.close(),
+    close: async () => {
+      await transactor.close();
+      await engine.close();
+    },
   };
 }
 

@@ -99,6 +99,15 @@ export function proposal<S extends z.ZodType>(
   return { name, schema: schema as z.ZodType<z.infer<S>>, alone, decide };
 }
 
+/** In whose name an operation is decided. */
+export interface Party {
+  readonly identity: Identity;
+  /** Name for a worker that gives none. */
+  readonly derivedWorker: string;
+  /** With the asking process as its identity. */
+  readonly env: Env;
+}
+
 /** How durable an answer is: on this machine, on the remote, or here until the next `sync`. */
 export type Durability = 'local' | 'remote' | 'offline';
 
@@ -112,6 +121,8 @@ export interface Landed {
   before: State | null;
   /** The state right after. */
   state: State;
+  /** The commit to which `state` belongs; null before the first. */
+  at: string | null;
   /** Whether the operation was in the history already, under the same id. */
   repeated: boolean;
   durability: Durability;

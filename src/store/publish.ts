@@ -52,6 +52,8 @@ export function publicationOn(base: Snapshot): Publication {
 export interface Publisher {
   /** How long a transaction may take at most, in milliseconds: others wait for it. */
   readonly deadlineMs: number;
+  /** What counts for requests that another process of this repository publishes; null where each has to do it itself. */
+  readonly combinesAs: Durability | null;
   /** One transaction: what it learns of the newest state it need not ask again. */
   transaction(): Transaction;
   /** Asks others what is new. Call it under the mutex. */
@@ -80,7 +82,7 @@ export function localPublisher(engine: Engine, { offline = false } = {}): Publis
     },
     pauseMs: (attempt) => Math.min(200, 2 ** Math.min(attempt, 7)),
   };
-  return { deadlineMs: 0, transaction: () => transaction };
+  return { deadlineMs: 0, combinesAs: offline ? 'offline' : 'local', transaction: () => transaction };
 }
 
 /** Stores the objects and moves the refs. @returns false after a lost race. */
@@ -168,6 +170,5 @@ async function lost(engine: Engine, moves: RefMove[], branchUnmoved: boolean): P
 
 /** A `git gc` that walked the refs before ours moved may delete what it took for unreachable. */
 async function guardAgainstPrune(engine: Engine, objects: NewObject[]): Promise<void> {
-  // In another order, so that it is another pack: one that the gc has on its list goes whether it is kept or not.
-  if (isCollecting(engine)) await engine.pack([...objects].reverse(), { keep: true });
+  if (isCollecting(engine)) await engine.keep(objects);
 }

@@ -43,6 +43,7 @@ const pauseMsMax = 5000;
 
 export class RemotePublisher implements Publisher {
   readonly remote: Remote;
+  readonly combinesAs = null;
   /** Whether steps may wait for the next push, too: only for a process that sees to it before it ends. */
   coalescing = false;
   readonly #engine: Engine;

@@ -2,11 +2,13 @@ import { keyOf, OperationId } from '../core/ids.ts';
 import type { Operation } from '../core/operation.ts';
 import { NotLoaded, type State } from '../core/state.ts';
 import { GitStateError, isGitStateError } from '../errors.ts';
+import { Combining } from './combine/combining.ts';
 import type { Engine } from './engine.ts';
 import { Decider, type Group, type Waiting } from './group.ts';
-import type { Held } from './mutex.ts';
+import type { Errand, Held } from './mutex.ts';
 import type { Landed, Proposal } from './proposal.ts';
-import { type Publication, type Publisher, publicationOn } from './publish.ts';
+import { type Publication, type Published, type Publisher, publicationOn } from './publish.ts';
+import { RecentOperations } from './recent.ts';
 import { hashRequest, parseRequest } from './request.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -34,6 +36,9 @@ export class Transactor {
   readonly #engine: Engine;
   readonly #publisher: Publisher;
   readonly #decider: Decider;
+  readonly #recent: RecentOperations;
+  readonly #derivedWorker: string;
+  readonly #combining: Combining | null;
   readonly #queue: Waiting[] = [];
   /** Sessions whose contents this process has needed. */
   readonly #wanted = new Set<string>();
@@ -43,7 +48,11 @@ export class Transactor {
   constructor(engine: Engine, { publisher, derivedWorker }: TransactorOptions) {
     this.#engine = engine;
     this.#publisher = publisher;
-    this.#decider = new Decider(engine, { derivedWorker });
+    this.#derivedWorker = derivedWorker;
+    this.#recent = new RecentOperations(engine);
+    this.#decider = new Decider(engine, this.#recent);
+    const { combinesAs } = publisher;
+    this.#combining = combinesAs === null ? null : new Combining(engine, combinesAs);
   }
 
   /** The state of the branch now, with the contents of what was needed so far and of `session`. */
@@ -119,6 +128,13 @@ export class Transactor {
     });
   }
 
+  /** Ends what is done for others. @returns when nothing is under way any more. */
+  async close(): Promise<void> {
+    this.#combining?.stop();
+    await this.#running;
+    this.#combining?.close();
+  }
+
   #waitingFor<R>(
     proposal: Proposal<R>,
     request: R,
@@ -131,13 +147,14 @@ export class Transactor {
       throw new GitStateError('INVALID_INPUT', `'${operationId.slice(0, 60)}' is no operation id`);
     }
     const requestHash = hashRequest(proposal.name, request);
-    const given = options.operationId !== undefined;
+    const { env, identity } = this.#engine;
     return {
       proposal: proposal as Proposal<unknown>,
       request,
       requestHash,
       operationId,
-      given,
+      repeat: options.operationId === undefined ? 'never' : 'anywhere',
+      by: { env, identity, derivedWorker: this.#derivedWorker },
       resolve,
       reject,
     };
@@ -166,39 +183,95 @@ export class Transactor {
 
   async #runGroup(group: Waiting[]): Promise<void> {
     const unsettled = new Set(group);
+    const errand = this.#combining?.errandFor(unsettled, this.#wanted) ?? null;
+    let held: Held | null = null;
     try {
-      await this.exclusively(0, (held) => this.#publishGroup(unsettled, held));
+      held = await this.#acquire(0, errand);
+      if (held === null) return;
+      await this.#combining?.open();
+      await this.#publishGroup(unsettled, held);
+      await this.#combining?.serve(() => this.#publishOthers(held!));
     } catch (error) {
-      for (const waiting of unsettled) waiting.reject(isUnknown(error) ? withId(error, waiting) : error);
+      await this.#fail(error, unsettled);
+    } finally {
+      this.#combining?.endService();
+      held?.release();
     }
+  }
+
+  /** Goes on for others, and for what was submitted here meanwhile. */
+  async #publishOthers(held: Held): Promise<void> {
+    const group = new Set<Waiting>();
+    this.#addTo(group);
+    try {
+      if (group.size > 0) await this.#publishGroup(group, held);
+    } catch (error) {
+      await this.#fail(error, group);
+    }
+  }
+
+  /** What another process has taken from us may have landed, whatever kept us from our turn. */
+  async #fail(error: unknown, unsettled: Set<Waiting>): Promise<void> {
+    for (const waiting of unsettled) {
+      // Where it cannot be looked up, the first failure says more.
+      const landed =
+        typeof waiting.repeat === 'object' ? await this.#lookUp(waiting).catch(() => null) : null;
+      if (landed === null) waiting.reject(withOutcome(error, waiting));
+      else waiting.resolve(landed);
+    }
+  }
+
+  async #lookUp(waiting: Waiting): Promise<Landed | null> {
+    const landed = await this.#decider.repeated(waiting, await this.#engine.tip());
+    return landed && { ...landed, durability: this.#publisher.combinesAs! };
   }
 
   async #publishGroup(unsettled: Set<Waiting>, held: Held): Promise<void> {
     const { env } = this.#engine;
     const transaction = this.#publisher.transaction();
     const alone = [...unsettled].some(({ proposal }) => proposal.alone);
+    const combining = this.#combining;
     for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
       // What was submitted meanwhile goes along: after a lost race, or while a server was asked.
-      for (const waiting of alone ? [] : this.#take(groupMax - unsettled.size)) unsettled.add(waiting);
-      const group = await this.#withLoaded(async () => {
-        const searching = [...unsettled].some(({ given }) => given);
-        return this.#decide(await transaction.begin(this.#wanted, searching), unsettled);
-      });
-      const outcome = await transaction.publish(group, held);
+      if (!alone) this.#addTo(unsettled);
+      let outcome: Published;
+      let group: Group;
+      try {
+        group = await this.#withLoaded(async () => {
+          const searching = [...unsettled].some(({ repeat }) => repeat === 'anywhere');
+          return this.#decide(await transaction.begin(this.#wanted, searching), unsettled);
+        });
+        outcome = await transaction.publish(group, held);
+      } catch (error) {
+        // What is wrong may be what others asked for: our own goes on without it.
+        const back = combining?.giveBack() ?? new Set();
+        for (const waiting of back) unsettled.delete(waiting);
+        if (back.size > 0 && unsettled.size > 0) continue;
+        if (back.size > 0) return;
+        throw error;
+      }
       if (outcome !== 'lost' && outcome !== 'unclear') {
+        this.#recent.note(group.base.commit, group.commits);
         // Only now is it certain that each was decided on a state that came to be; refusals, too.
         for (const { waiting, landed } of group.prepared) waiting.resolve({ ...landed, durability: outcome });
         for (const { waiting, error } of group.refused) waiting.reject(error);
         unsettled.clear();
+        combining?.published(group);
         return;
       }
-      if (outcome === 'unclear') for (const waiting of unsettled) waiting.given = true;
+      if (outcome === 'unclear') for (const waiting of unsettled) waiting.repeat = 'anywhere';
       await env.sleep(Math.random() * transaction.pauseMs(attempt));
     }
+    combining?.giveBack();
     throw new GitStateError('CONTENTION', `lost ${attemptsMax} races for '${this.#engine.branchRef}'`, {
       hint: 'nothing was changed; try again',
       details: { attempts: attemptsMax },
     });
+  }
+
+  #addTo(group: Set<Waiting>): void {
+    for (const waiting of this.#take(groupMax - group.size)) group.add(waiting);
+    for (const waiting of this.#combining?.take(groupMax - group.size) ?? []) group.add(waiting);
   }
 
   #decide(start: Publication, unsettled: ReadonlySet<Waiting>): Promise<Group> {
@@ -206,8 +279,11 @@ export class Transactor {
     return this.#decider.decide(start, unsettled);
   }
 
-  #acquire(moreMs: number): Promise<Held> {
-    return this.#engine.mutex.acquire({ deadlineMs: waitMs + this.#publisher.deadlineMs + moreMs });
+  #acquire(moreMs: number): Promise<Held>;
+  #acquire(moreMs: number, errand: Errand | null): Promise<Held | null>;
+  #acquire(moreMs: number, errand: Errand | null = null): Promise<Held | null> {
+    const deadlineMs = waitMs + this.#publisher.deadlineMs + moreMs;
+    return this.#engine.mutex.acquireUnless(errand, { deadlineMs });
   }
 
   /** Repeats `compute` with whatever session it turns out to need. */
@@ -225,6 +301,18 @@ export class Transactor {
 
 function isUnknown(error: unknown): error is GitStateError {
   return isGitStateError(error, 'OUTCOME_UNKNOWN');
+}
+
+/** What was in other hands may have landed, unless the history says so: then it is none of these. */
+function withOutcome(error: unknown, waiting: Waiting): unknown {
+  if (isUnknown(error)) return withId(error, waiting);
+  if (typeof waiting.repeat === 'string' || !isGitStateError(error)) return error;
+  const { code, details } = error;
+  const unknown = new GitStateError('OUTCOME_UNKNOWN', `another process may still do it: ${error.message}`, {
+    details: { ...details, cause: code },
+    cause: error,
+  });
+  return withId(unknown, waiting);
 }
 
 /** Each caller has to know the id by which to ask what became of its own operation. */

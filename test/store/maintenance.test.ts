@@ -236,8 +236,9 @@ test('writers beside maintenance and git gc in loops lose nothing', async () => 
       for (let at = 0; at < notes; at += 1) await other.note({ message: `${worker} ${at}` });
     }),
     writeBatches(store, 20),
-  ]);
-  running = false;
+  ]).finally(() => {
+    running = false;
+  });
   const [maintained, collected] = await Promise.all(loops);
   expect([maintained! > 1, collected! > 1]).toEqual([true, true]);
   const told: string[] = [];
