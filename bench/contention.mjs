@@ -13,11 +13,11 @@ const porcelain = 'porcelain behind a lock file';
 /** Many processes write to one store at the same time, each to a feature of its own. */
 export async function contention({ directory, short }) {
   const races = short
-    ? [{ processes: 8, mutations: 15, repeats: 1 }]
+    ? [{ processes: 8, mutations: 40, repeats: 1 }]
     : [
         { processes: 1, mutations: 320, repeats: 3 },
-        { processes: 8, mutations: 40, repeats: 3 },
-        { processes: 40, mutations: 20, repeats: 2 },
+        { processes: 8, mutations: 160, repeats: 3 },
+        { processes: 40, mutations: 40, repeats: 2 },
       ];
   const { beds, stop } = await bedsIn(directory);
   try {

@@ -1,9 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
   existsSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -40,7 +42,21 @@ async function small(): Promise<{ repository: TestRepository; store: Store }> {
   await store.complete({ feature: '1', token: token!, skipRemaining: true });
   await store.note({ message: 'last' });
   await store.close();
+  unpack(repository);
   return { repository, store };
+}
+
+/** Makes a file of each object, so that each can be damaged by itself. */
+function unpack(repository: TestRepository): void {
+  const packs = join(repository.path, '.git/objects/pack');
+  const aside = temporaryDirectory();
+  for (const name of readdirSync(packs)) renameSync(join(packs, name), join(aside, name));
+  for (const name of readdirSync(aside).filter((file) => file.endsWith('.pack'))) {
+    execFileSync('git', ['unpack-objects', '-q'], {
+      cwd: repository.path,
+      input: readFileSync(join(aside, name)),
+    });
+  }
 }
 
 function copyOf(repository: TestRepository): TestRepository {
@@ -161,6 +177,7 @@ test('a cached state is not written upon where the newest commit is damaged', as
   const { repository, store } = await makeStore();
   await addFeatures(store, ['1']);
   await store.close();
+  unpack(repository);
   const tip = tipOf(repository);
   harm(repository, repository.git('rev-parse', 'gitstate^{tree}'), 'truncated');
   const fresh = await openTestStore(repository.path);

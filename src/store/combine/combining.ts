@@ -13,7 +13,10 @@ import type { Service } from './service.ts';
 const serveMs = { most: 3000, besideOthers: 100 };
 /** How long it waits to be asked. At first, since each looks every 20 ms or so whether it can; and as long as nobody
  *  else loses by it, since those who were answered are likely to ask again. */
-const lingerMs = { most: 30, besideOthers: 2 };
+const lingerMs = { most: 50, besideOthers: 2 };
+/** How long it waits for those who were just answered once one has asked: all in one group are quicker, and fairer, than
+ *  some in this one and some in the next. */
+const gatherMs = 3;
 /** How often a group is offered to others before it waits for its own turn. */
 const offersMax = 8;
 
@@ -72,6 +75,7 @@ export class Combining {
       const how = this.#engine.mutex.waiting > 0 && goneMs > lingerMs.most ? 'besideOthers' : 'most';
       await service.wait(() => service.waiting > 0 || this.#closing, lingerMs[how]);
       if (service.waiting === 0 || this.#closing || goneMs > serveMs[how]) return;
+      await service.wait(() => service.waiting >= service.expected || this.#closing, gatherMs);
       await publish();
       // Let all be heard that was said meanwhile.
       await turn();

@@ -34,6 +34,8 @@ export class Service {
   #asked: Asked[] = [];
   #taken: Asked[] = [];
   #onAsk = () => {};
+  /** How many are likely to wait soon: those who do, and those who were answered last. */
+  expected = 0;
 
   constructor({ env, settings }: { env: Env; settings: string }) {
     this.#env = env;
@@ -103,6 +105,7 @@ export class Service {
     const done = this.#taken.filter(({ open }) => open.size === 0);
     this.#taken = this.#taken.filter(({ open }) => open.size > 0);
     for (const asked of done) this.#reply(asked);
+    this.expected = this.#asked.length + done.length;
   }
 
   /** Leaves what is not settled to those who asked. @returns what that is. */
