@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { openStore } from '../dist/index.js';
+import { peakKib } from './memory.cjs';
 
 /** Prints the milliseconds of one first read, in a process of its own and without its start.
  *  Arguments: what is read how, and the repository. */
@@ -29,7 +30,7 @@ const startMs = performance.now();
 const { read, end } = await ways[way]();
 const ms = performance.now() - startMs;
 await end();
-console.log(JSON.stringify({ ms, read, max_rss_mib: Math.round(process.resourceUsage().maxRSS / 1024) }));
+console.log(JSON.stringify({ ms, read, max_rss_mib: Math.round(peakKib() / 1024) }));
 
 /** Reads the tar that `git archive` writes: blocks of 512 bytes, a header of one and then the file. */
 async function each(path, take) {

@@ -21,7 +21,7 @@ import {
   type Context,
   nowOf,
   readSession,
-  renewalsOf,
+  renewalsAfter,
   scoped,
   subjectOf,
   submit,
@@ -86,7 +86,7 @@ export function claimMethods(context: Context) {
   ): Promise<ClaimAnswer> {
     const { session, feature: id } = subjectOf(landed);
     const entity = requireFeature(landed.state, session, id);
-    const renewals = await renewalsOf(context, session, [entity]);
+    const renewals = await renewalsAfter(context, landed, session, entity);
     const contents = contentsOf(landed.state, session);
     const isStopped = stopsOn(requireSession(landed.state, session), contents, nowOf(context));
     const feature = featureView(contents, entity, isStopped, renewals);

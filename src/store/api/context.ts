@@ -135,9 +135,21 @@ export async function featureAnswer(context: Context, landed: Landed): Promise<F
   const { session, feature } = subjectOf(landed);
   const entity = requireFeature(landed.state, session, feature);
   const contents = contentsOf(landed.state, session);
-  const renewals = await renewalsOf(context, session, [entity]);
+  const renewals = await renewalsAfter(context, landed, session, entity);
   const isStopped = stopsOn(requireSession(landed.state, session), contents, nowOf(context));
   return { ...featureView(contents, entity, isStopped, renewals), ...writtenOf(landed) };
+}
+
+/** Lease end of a feature right after an operation on it: what that has just set need not be read. */
+export async function renewalsAfter(
+  context: Context,
+  { operation, decision, repeated }: Landed,
+  session: string,
+  feature: Feature,
+): Promise<Renewals> {
+  if (repeated) return renewalsOf(context, session, [feature]);
+  if (decision.renewal) return new Map([[feature.id, decision.renewal.to.expires_at]]);
+  return operation?.type === 'feature.claim' ? new Map() : renewalsOf(context, session, [feature]);
 }
 
 /** Lease ends as renewed, of those features that are claimed. */
