@@ -142,6 +142,21 @@ test('the child is announced before it is told to lock anything', async () => {
   ]);
 });
 
+test('a child that has looked at another packed-refs is not asked any more', async () => {
+  const { path, first, second, git, held } = withTwoCommits();
+  const children: number[] = [];
+  const refs = await refsOf(path, { onChild: (pid) => void children.push(pid) });
+  await refs.transact([{ ref, oldOid: null, newOid: first }]);
+  await refs.transact([{ ref, oldOid: first, newOid: second }]);
+  git('pack-refs', '--all', '--prune');
+  expect(await refs.transact([{ ref, oldOid: second, newOid: first }])).toBe('moved');
+  expect(await refs.transact([{ ref, oldOid: first, newOid: second }])).toBe('moved');
+  expect(children[1]).toBe(children[0]);
+  expect(children[2]).not.toBe(children[1]);
+  expect(children[3]).toBe(children[2]);
+  expect(held(ref)).toBe(second);
+});
+
 test('a child that is killed or hangs is a failure, after which nothing can land', async () => {
   const { path, first, held } = withTwoCommits();
   let child = 0;

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { cleanEnvironment } from '../../src/git/environment.ts';
@@ -152,4 +152,24 @@ test('the suite does not see the settings of whoever runs it', async () => {
   const files = new Set(origins.split('\n').map((line) => line.split('\t')[0]));
   const expected = ['command line:', 'file:.git/config', `file:${process.env.GIT_CONFIG_GLOBAL}`];
   expect([...files].map((file) => file?.replace(join(path, '.git'), '.git')).sort()).toEqual(expected.sort());
+});
+
+test('a walk that packs were taken away from is tried again, a few times', async () => {
+  const { path } = makeRepository();
+  const folder = temporaryDirectory();
+  const count = join(folder, 'count');
+  const real = runGit('/', ['--exec-path']);
+  // Fails as often as the file says.
+  const script = `#!/bin/sh\nn=$(cat ${count}); echo $((n-1)) >${count}\n[ $n -gt 0 ] && { echo 'fatal: gone' >&2; exit 128; }\nexec ${join(real, 'git')} "$@"\n`;
+  writeFileSync(join(folder, 'git'), script, { mode: 0o755 });
+  const git = gitIn(path, { ...hostile, PATH: `${folder}:${process.env.PATH}` });
+  writeFileSync(count, '2');
+  expect(await git.text(['rev-list', '--count', 'HEAD'])).toBe('1');
+  writeFileSync(count, '3');
+  await expect(git.text(['rev-list', '--count', 'HEAD'])).rejects.toMatchObject({ code: 'GIT_FAILED' });
+  // What writes is not done twice.
+  writeFileSync(count, '1');
+  await expect(git.text(['update-ref', 'refs/heads/x', 'HEAD'])).rejects.toMatchObject({
+    code: 'GIT_FAILED',
+  });
 });

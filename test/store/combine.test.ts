@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
@@ -7,7 +7,7 @@ import * as claim from '../../src/store/proposals/claim.ts';
 import { proposals } from '../../src/store/proposals/registry.ts';
 import { bundle } from '../support/bundle.ts';
 import { expectSound } from '../support/oracle.ts';
-import type { TestRepository } from '../support/repo.ts';
+import { repositoryAt, type TestRepository } from '../support/repo.ts';
 import { makeStore, openTestStore } from '../support/store.ts';
 
 let script: string;
@@ -157,6 +157,20 @@ test('whoever dies while it commits for others, what was acknowledged stands onc
   expect(unanswered.length).toBeGreaterThan(5);
   expect(Math.max(...groupSizes(repository))).toBeGreaterThan(1);
   await expectSound(repository);
+});
+
+test('where no socket can stand, each waits for its turn', { timeout: 60_000 }, async () => {
+  const { repository } = await makeStore();
+  const path = join(repository.path, 'x'.repeat(100));
+  renameSync(join(repository.path, '.git'), (mkdirSync(path), join(path, '.git')));
+  const started = ['p', 'q', 'r'].map((name) => start(path, name, 3));
+  const runs = await Promise.all(started.map(({ ended }) => ended));
+  const moved = repositoryAt(path);
+  expectTold(runs, historyOf(moved));
+  expect(
+    runs.every((run) => said(run, 'done').some((what) => what === `complete:${run.out.split(':')[1]![0]}-3`)),
+  ).toBe(true);
+  expect(Math.max(...groupSizes(moved))).toBe(1);
 });
 
 test('what is asked in another version or with other settings is left alone', async () => {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -146,6 +146,25 @@ test('packs of others that are kept stay; ours go once no gc runs', async () => 
   writeFileSync(join(repository.path, '.git/gc.pid'), '999999999 host');
   await again.doctor({ maintain: true });
   expect(existsSync(keep)).toBe(false);
+});
+
+test('what is written beside a git gc stands in a pack that the gc does not know', async () => {
+  const { repository, store } = await makeStore();
+  await store.note({ message: 'first' });
+  const before = readdirSync(packDirectory(repository));
+  const collector = spawn('sleep', ['60']);
+  writeFileSync(join(repository.path, '.git/gc.pid'), `${collector.pid} host`);
+  // A single commit: a pack of the same content would have the same name.
+  const { commit } = await store.note({ message: 'second' });
+  const names = readdirSync(packDirectory(repository)).filter((name) => !before.includes(name));
+  const kept = names.filter((name) => name.endsWith('.keep')).map((name) => name.replace('.keep', ''));
+  expect(kept).toHaveLength(1);
+  for (const name of names.filter((file) => !file.startsWith(kept[0]!))) {
+    rmSync(join(packDirectory(repository), name));
+  }
+  expect(names.length).toBeGreaterThan(3);
+  expect(repository.git('cat-file', '-t', commit!)).toBe('commit');
+  collector.kill();
 });
 
 test('the packs of a clone that borrows objects are left alone, and doctor says so', async () => {
