@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { closeSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { deflateSync } from 'node:zlib';
 import { crc32 } from './crc32.ts';
+import { deflate } from './deflate.ts';
 import { baseDistance, deltaBetween } from './delta.ts';
 import { storageFailure } from './failure.ts';
 import {
@@ -75,13 +75,9 @@ class Entries {
   readonly #bases = new Map<number, Base>();
 
   /** @param offset where the entry will stand. */
-  of({ type, body }: NewObject, offset: number): Buffer {
-    if (type !== 'tree') {
-      return Buffer.concat([
-        entryHeader(typeNumbers[type], body.byteLength),
-        deflateSync(body, { level: 1 }),
-      ]);
-    }
+  of(object: NewObject, offset: number): Buffer {
+    const { type, body } = object;
+    if (type !== 'tree') return wholeEntry(object);
     const delta = body.byteLength < deltaFrom ? null : this.#delta(asBuffer(body), offset);
     return delta ?? Buffer.concat([entryHeader(typeNumbers.tree, body.byteLength), stored(body)]);
   }
@@ -94,6 +90,19 @@ class Entries {
     const distance = Buffer.from(baseDistance(offset - base!.offset));
     return Buffer.concat([entryHeader(deltaNumber, delta.byteLength), distance, stored(delta)]);
   }
+}
+
+/** An object that is joined with others is written twice or thrice. */
+const wholeEntries = new WeakMap<NewObject, Buffer>();
+
+function wholeEntry(object: NewObject): Buffer {
+  let entry = wholeEntries.get(object);
+  if (entry === undefined) {
+    const { type, body } = object;
+    entry = Buffer.concat([entryHeader(typeNumbers[type], body.byteLength), deflate(body)]);
+    wholeEntries.set(object, entry);
+  }
+  return entry;
 }
 
 function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {

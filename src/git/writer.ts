@@ -3,7 +3,8 @@ import { closeSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createDeflate, deflateSync } from 'node:zlib';
+import { createDeflate } from 'node:zlib';
+import { deflate } from './deflate.ts';
 import { storageFailure } from './failure.ts';
 import {
   flushFile,
@@ -154,7 +155,7 @@ export class ObjectWriter {
 
 /** Trees are mostly digests, which do not shrink. */
 function compressed(type: ObjectType, bytes: Uint8Array): Buffer {
-  return type === 'tree' ? stored(bytes) : deflateSync(bytes, { level: 1 });
+  return type === 'tree' ? stored(bytes) : deflate(bytes);
 }
 
 /** Repeats a write whose temporary file or directory was swept away by `git prune`. */
