@@ -9,7 +9,7 @@ import type { Snapshot } from './snapshot.ts';
 /** The last state read, kept on disk so that the next process reads only what has changed since. It is keyed by commit
  *  and checked by a digest; anything odd about it means that it is not there. Deleting it is always safe. */
 
-const version = 4;
+const version = 5;
 
 /** How many entities may have changed before all is written anew: until then only they are written. */
 function changesMax({ state }: Snapshot): number {

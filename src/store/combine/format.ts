@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Operation } from '../../core/operation.ts';
 import { type ErrorCode, failures } from '../../errors.ts';
-import type { Delta } from './delta.ts';
+import type { StateDifference } from '../state-difference.ts';
 
 /** What processes say to each other while one of them commits for all: an ask, and its answer. */
 
@@ -47,7 +47,7 @@ const Outcome = z.union([
     at: Oid,
     /** From the state after the outcome before, the first from the asker's own, to that one; null: read it from Git.
      *  It is as trusted as the cache is, which the same gitstate wrote. */
-    delta: z.custom<Delta>().nullable(),
+    delta: z.custom<StateDifference>().nullable(),
     operation: z.custom<Operation | null>(
       (value) => value === null || Operation.safeParse(value as never).success,
     ),
