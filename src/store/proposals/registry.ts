@@ -1,70 +1,38 @@
 import type { Proposal } from '../proposal.ts';
-import { checkpointCreate, checkpointDelete } from './checkpoint.ts';
-import { featureClaim } from './claim.ts';
-import { importSessions } from './documents.ts';
-import { artifactPut, costAdd, costSet, qualitySet } from './facts.ts';
-import {
-  featureAdd,
-  featureArchive,
-  featureComplete,
-  featureFail,
-  featureRelease,
-  featureRemove,
-  featureRetry,
-  featureUpdate,
-  planLoad,
-} from './feature.ts';
-import { cleanupFeatures, cleanupSessions, presetPut, sessionRecover, storeReset } from './recovery.ts';
-import { heartbeat } from './renewal.ts';
-import { resume } from './resume.ts';
-import { sessionArchive, sessionComplete, sessionFail, sessionStart, sessionUpdate } from './session.ts';
-import { stepDone, stepFail, stepSkip, stepStart } from './step.ts';
-import { noteAdd, stateRestore, storeInit, storeMigrate } from './store.ts';
-import { stateUndo } from './undo.ts';
+import * as checkpoint from './checkpoint.ts';
+import * as claim from './claim.ts';
+import * as documents from './documents.ts';
+import * as facts from './facts.ts';
+import * as feature from './feature.ts';
+import * as recovery from './recovery.ts';
+import * as renewal from './renewal.ts';
+import * as resume from './resume.ts';
+import * as session from './session.ts';
+import * as step from './step.ts';
+import * as store from './store.ts';
+import * as undo from './undo.ts';
 
-const all = [
-  artifactPut,
-  checkpointCreate,
-  checkpointDelete,
-  cleanupFeatures,
-  cleanupSessions,
-  costAdd,
-  costSet,
-  featureAdd,
-  featureArchive,
-  featureClaim,
-  featureComplete,
-  featureFail,
-  featureRelease,
-  featureRemove,
-  featureRetry,
-  featureUpdate,
-  heartbeat,
-  importSessions,
-  noteAdd,
-  planLoad,
-  presetPut,
-  qualitySet,
+const modules: readonly object[] = [
+  checkpoint,
+  claim,
+  documents,
+  facts,
+  feature,
+  recovery,
+  renewal,
   resume,
-  sessionArchive,
-  sessionComplete,
-  sessionFail,
-  sessionRecover,
-  sessionStart,
-  sessionUpdate,
-  stateRestore,
-  stateUndo,
-  stepDone,
-  stepFail,
-  stepSkip,
-  stepStart,
-  storeInit,
-  storeMigrate,
-  storeReset,
-] as unknown as readonly Proposal<unknown>[];
+  session,
+  step,
+  store,
+  undo,
+];
 
-/** Proposals by the names under which their requests travel between processes. One that shares its name with another is
- *  left out: each process decides it by itself. */
+function isProposal(value: unknown): value is Proposal<unknown> {
+  return typeof value === 'object' && value !== null && 'decide' in value;
+}
+
+/** Proposals by the names under which their requests travel between processes. Of two that share a name one is left out:
+ *  each process decides that by itself. */
 export const proposals: ReadonlyMap<string, Proposal<unknown>> = new Map(
-  all.map((proposal) => [proposal.name, proposal]),
+  modules.flatMap((module) => Object.values(module).filter(isProposal)).map((one) => [one.name, one]),
 );
