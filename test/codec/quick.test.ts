@@ -12,6 +12,7 @@ import {
   stepStatuses,
   Worker,
 } from '../../src/core/entities.ts';
+import { newSteps } from '../../src/core/rules.ts';
 import { id, instant, jsonRecord, oid, text } from '../support/arbitraries.ts';
 
 const maybe = <T>(value: Arbitrary<T>) => fc.option(value, { freq: 2 });
@@ -34,16 +35,7 @@ const step = fc.oneof(
     data: jsonRecord,
   }),
 );
-const waiting = {
-  name: '',
-  status: 'pending',
-  started_at: null,
-  completed_at: null,
-  checkpoint: null,
-  error: null,
-  failures: 0,
-  data: {},
-};
+const waiting = newSteps([''])[0]!;
 const claim = fc.record({
   id: fc.constant('a'.repeat(64)),
   expires_at: fc.constant('2026-03-01T00:00:00.000Z'),

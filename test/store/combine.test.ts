@@ -162,7 +162,8 @@ test('whoever dies while it commits for others, what was acknowledged stands onc
 test('where no socket can stand, each waits for its turn', { timeout: 60_000 }, async () => {
   const { repository } = await makeStore();
   const path = join(repository.path, 'x'.repeat(100));
-  renameSync(join(repository.path, '.git'), (mkdirSync(path), join(path, '.git')));
+  mkdirSync(path);
+  renameSync(join(repository.path, '.git'), join(path, '.git'));
   const started = ['p', 'q', 'r'].map((name) => start(path, name, 3));
   const runs = await Promise.all(started.map(({ ended }) => ended));
   const moved = repositoryAt(path);

@@ -36,21 +36,23 @@ function pretendLoose({ path }: TestRepository, count: number): void {
   for (let at = 0; at < count; at += 1) writeFileSync(join(folder, at.toString(16).padStart(38, '0')), '');
 }
 
+const features = Array.from({ length: 24 }, (_, at) => `f${at}`);
+
+async function makeFilledStore() {
+  const made = await makeStore();
+  await addFeatures(made.store, features);
+  return made;
+}
+
 /** Writes batches that become a pack each. */
 async function writeBatches(store: Awaited<ReturnType<typeof makeStore>>['store'], count: number) {
   for (let batch = 0; batch < count; batch += 1) {
-    await Promise.all(
-      Array.from({ length: 24 }, (_, at) => store.update({ feature: `f${at}`, data: { batch } })),
-    );
+    await Promise.all(features.map((feature) => store.update({ feature, data: { batch } })));
   }
 }
 
 test('loose objects and packs become few packs, and every ref and object is still there', async () => {
-  const { repository, store } = await makeStore();
-  await addFeatures(
-    store,
-    Array.from({ length: 24 }, (_, at) => `f${at}`),
-  );
+  const { repository, store } = await makeFilledStore();
   await store.close();
   for (let process = 0; process < 12; process += 1) {
     const other = await openTestStore(repository.path);
@@ -77,11 +79,7 @@ test('loose objects and packs become few packs, and every ref and object is stil
 });
 
 test('a walk for one file reads the trees of hardly any other commit', async () => {
-  const { repository, store } = await makeStore();
-  await addFeatures(
-    store,
-    Array.from({ length: 24 }, (_, at) => `f${at}`),
-  );
+  const { repository, store } = await makeFilledStore();
   await writeBatches(store, 8);
   await store.doctor({ maintain: true });
   const file = repository.git('ls-tree', '-r', '--name-only', 'gitstate').match(/^.*\/f7\.json$/m)![0];
@@ -103,11 +101,7 @@ test.each([
   ['batches become as small as Git makes them', undefined],
   ['packs that are large are joined as they are', 0],
 ])('%s', async (_, freshMax) => {
-  const { repository, store } = await makeStore();
-  await addFeatures(
-    store,
-    Array.from({ length: 24 }, (_, at) => `f${at}`),
-  );
+  const { repository, store } = await makeFilledStore();
   // It does not shrink by itself, only beside another file that holds it.
   const text = randomBytes(1500).toString('base64');
   for (let batch = 0; batch < 3; batch += 1) {
@@ -218,11 +212,7 @@ test('starts by itself in the background when it is due, and not where it is tur
 });
 
 test('a process that writes batch after batch does not leave more than some fifty packs', async () => {
-  const { repository, store } = await makeStore();
-  await addFeatures(
-    store,
-    Array.from({ length: 24 }, (_, at) => `f${at}`),
-  );
+  const { repository, store } = await makeFilledStore();
   await store.close();
   const { background } = systemEnv(commandFile);
   const writer = await openTestStore(
@@ -237,11 +227,7 @@ test('a process that writes batch after batch does not leave more than some fift
 }, 60_000);
 
 test('writers beside maintenance and git gc in loops lose nothing', async () => {
-  const { repository, store } = await makeStore();
-  await addFeatures(
-    store,
-    Array.from({ length: 24 }, (_, at) => `f${at}`),
-  );
+  const { repository, store } = await makeFilledStore();
   let running = true;
   const loop = async (program: string, args: string[]) => {
     let runs = 0;
