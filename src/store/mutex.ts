@@ -11,6 +11,8 @@ export interface Held {
   /** Git children of dead holders, which may have left a lock of our ref. Look for it first of all (see
    *  `clearDeadRefLock`): where all of them are dead by now, `release` forgets them. */
   readonly inherited: readonly NotedChild[];
+  /** Whether others held it or waited for it when it was asked for. */
+  readonly contended: boolean;
   /** Lets the next one in; a second call does nothing. @throws READ_ONLY, GIT_FAILED. */
   release(): void;
 }
@@ -85,6 +87,7 @@ export class Mutex {
   #heldId: string | null = null;
   #seen = { stamp: '', judgedMs: 0, liveness: 'unknown' as Liveness };
   #busy = false;
+  #contended = false;
   readonly #turns: (() => void)[] = [];
 
   constructor({ directory, env, onExit }: MutexOptions) {
@@ -198,7 +201,9 @@ export class Mutex {
     if (errand?.isOpen() && (await errand.begin()) && (await errand.finish(leftMs()))) return false;
     this.#queue.forgetDeadChildren();
     this.#seen.stamp = '';
+    this.#contended = false;
     if (this.#queue.length === 0 && this.#lockState() === 'free' && this.#take()) return true;
+    this.#contended = true;
     let ahead = 0;
     let countedMs = Number.NEGATIVE_INFINITY;
     try {
@@ -279,7 +284,7 @@ export class Mutex {
         this.#passOn();
       }
     };
-    return { inherited, release };
+    return { inherited, contended: this.#contended, release };
   }
 
   #removeLock(): void {

@@ -188,7 +188,7 @@ export class Transactor {
     try {
       held = await this.#acquire(0, errand);
       if (held === null) return;
-      await this.#combining?.open();
+      if (held.contended) await this.#combining?.open();
       await this.#publishGroup(unsettled, held);
       await this.#combining?.serve(() => this.#publishOthers(held!));
     } catch (error) {
