@@ -3,16 +3,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inflateSync } from 'node:zlib';
 import { isFullRefName, isOid, type Oid } from './ids.ts';
-import { type ObjectType, objectTypes } from './objects.ts';
+import { objectTypes, type StoredObject } from './objects.ts';
 import { refPath } from './refs.ts';
 import type { Repository } from './repository.ts';
-
-/** An object as it is stored. */
-export interface StoredObject {
-  oid: Oid;
-  type: ObjectType;
-  body: Buffer;
-}
 
 /** From so many on, a Git process is quicker. */
 const looksMax = 24;

@@ -55,7 +55,7 @@ export function releasePacks({ objectsDir }: Repository): number {
 
 const timeoutMs = 3_600_000;
 
-/** Packs up to this size are taken for our own batches, which have no deltas, and joined with a new search for them. */
+/** Packs up to this size are taken for our own, in which trees alone have deltas, and joined with a new search for them. */
 const freshBytesMax = 64 * 1024 ** 2;
 
 /** Joins loose objects and small packs so that each pack has at least twice the objects of the next smaller one: few

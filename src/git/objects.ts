@@ -14,6 +14,13 @@ export interface NewObject {
   readonly body: Uint8Array;
 }
 
+/** An object as it is stored. */
+export interface StoredObject {
+  oid: Oid;
+  type: ObjectType;
+  body: Buffer;
+}
+
 /** What stands before the body, in the hash and in a loose object. */
 export function objectHeader(type: ObjectType, size: number): string {
   return `${type} ${size}\0`;

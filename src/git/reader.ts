@@ -6,15 +6,15 @@ import type { BatchAnswer, ObjectInfo } from './batch-parser.ts';
 import { CatFile, damagedObject } from './cat-file.ts';
 import { gitFailed } from './failure.ts';
 import { isFullRefName, isOid } from './ids.ts';
-import { LooseFiles, type StoredObject } from './loose.ts';
-import { hashObject, type Oid } from './objects.ts';
+import { LooseFiles } from './loose.ts';
+import { hashObject, type Oid, type StoredObject } from './objects.ts';
 import { packedRefsStamp } from './packed-refs.ts';
 import { isAtLeast, type Repository } from './repository.ts';
 import { spawnFailure } from './run.ts';
 
 export type { ObjectInfo } from './batch-parser.ts';
 
-export type { StoredObject } from './loose.ts';
+export type { StoredObject } from './objects.ts';
 
 /** Reads objects and refs. Names are object names, full ref names, or either with a suffix as in gitrevisions(7):
  *  `refs/heads/main^{tree}`, `<oid>:path`. */
